@@ -1,0 +1,1 @@
+"""Scenewright: the text-to-video workbench."""
