@@ -26,7 +26,11 @@ class LazyCommand(NamedTuple):
 
 
 #: Every command of the program. A new one is one line here and a module in this package.
-COMMANDS: dict[str, LazyCommand] = {}
+COMMANDS: dict[str, LazyCommand] = {
+    "doctor": LazyCommand(
+        "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
+    ),
+}
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,82 @@
+"""What this process may use of the machine: cores and memory, containers (Linux control groups) included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def usable_cores(root: Path = Path("/")) -> float:
+    """Cores this process can keep busy: the least of CPU affinity and the control group's quota.
+
+    A fraction where the quota is one (0.5 means half a core). ``root`` is where ``proc`` and ``sys`` are.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = float(len(affinity(0)) if affinity is not None else os.cpu_count() or 1)
+    for folder in _groups(root, "cpu"):
+        quota = _words(folder / "cpu.max")
+        if not quota:
+            quota = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+        if len(quota) == 2 and quota[0].isdecimal() and int(quota[1]) > 0:
+            cores = min(cores, int(quota[0]) / int(quota[1]))
+    return cores
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that can be allocated without swapping, within the control group's limit; ``None`` if unknown."""
+    free = _meminfo(root / "proc/meminfo")
+    if free is None:
+        return None
+    for folder in _groups(root, "memory"):
+        limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+        used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
+        if limit and used and limit[0].isdecimal():
+            # Cached files count as used but are given back when memory is asked for.
+            free = min(free, int(limit[0]) - int(used[0]) + _reclaimable(folder / "memory.stat"))
+    return max(0, free)
+
+
+def _meminfo(path: Path) -> int | None:
+    for line in _lines(path):
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _groups(root: Path, controller: str) -> list[Path]:
+    """The folders of this process's control groups for ``controller``, with all their parents (v2 and v1)."""
+    base = root / "sys/fs/cgroup"
+    folders = []
+    for line in _lines(root / "proc/self/cgroup"):
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        mount = base if not controllers else base / controllers
+        if controllers and controller not in controllers.split(","):
+            continue
+        if controllers and not mount.is_dir():
+            mount = base / controller
+        inside = mount / path.lstrip("/")
+        folders += [inside, *(p for p in inside.parents if p.is_relative_to(mount))]
+    return folders
+
+
+def _reclaimable(path: Path) -> int:
+    for line in _lines(path):
+        key, _, value = line.partition(" ")
+        if key in ("inactive_file", "total_inactive_file"):
+            return int(value)
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
