@@ -262,8 +262,9 @@ class SceneObject(_Frozen):
 class Motion(_Frozen):
     """A motion of one object from ``start`` to ``end``, fractions of the clip's duration.
 
-    ``amount`` is the distance in world units, the height, the angle in radians or the factor, as the kind
-    has it; layout chooses it so that the object stays in view.
+    ``amount`` is the distance in world units, the height, the angle in radians, the factor or (follow) the
+    lag in seconds, as the kind has it; layout chooses it so that the object stays in view. ``travel`` is how
+    far a bounce or a jump gets along its direction.
     """
 
     kind: MotionKind
@@ -274,6 +275,7 @@ class Motion(_Frozen):
     start: float = Field(default=0.0, ge=0.0, le=1.0)
     end: float = Field(default=1.0, ge=0.0, le=1.0)
     amount: float = 1.0
+    travel: float = Field(default=0.0, ge=0.0)
     stage: int = 0
 
     @model_validator(mode="after")
