@@ -1,0 +1,1 @@
+"""Data: clips and captions as training sees them."""

@@ -1,0 +1,124 @@
+"""Shards: raw frames that are memory-mapped, beside one JSON line a clip.
+
+A dataset is a folder with ``dataset.json`` (what it holds and the fingerprint of what made it) and pairs
+``shard-00000.npy`` (uint8 (N, T, H, W, 3)) and ``shard-00000.jsonl``. Raw frames cost disk and no decoding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenewright.config import Config
+
+
+class ShardsInfo(Config):
+    """The contents of ``dataset.json``."""
+
+    clips: int
+    shard_size: int
+    num_frames: int
+    height: int
+    width: int
+    fps: float
+    fingerprint: str
+
+    @property
+    def shards(self) -> int:
+        return -(-self.clips // self.shard_size)
+
+    def count(self, shard: int) -> int:
+        return min(self.shard_size, self.clips - shard * self.shard_size)
+
+
+class ShardWriter:
+    """Writes a dataset shard by shard; a shard that exists is finished, so an interrupted run goes on."""
+
+    def __init__(self, folder: Path, info: ShardsInfo) -> None:
+        self.folder, self.info = folder, info
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest = folder / "dataset.json"
+        if manifest.exists():
+            there = ShardsInfo.model_validate_json(manifest.read_bytes())
+            if there != info:
+                raise ValueError(
+                    f"{folder} holds another dataset ({there.fingerprint[:12]}); choose another folder or delete it"
+                )
+        else:
+            _write_atomic(manifest, (json.dumps(info.model_dump(), indent=2) + "\n").encode())
+
+    def missing(self) -> list[int]:
+        return [i for i in range(self.info.shards) if not self._path(i, "jsonl").exists()]
+
+    def write(self, shard: int, frames: np.ndarray, rows: Sequence[dict[str, Any]]) -> None:
+        """``frames``: uint8 (n, T, H, W, 3), n the shard's count; the rows are written last."""
+        info = self.info
+        expected = (info.count(shard), info.num_frames, info.height, info.width, 3)
+        assert frames.shape == expected, (frames.shape, expected)
+        _write_atomic(self._path(shard, "npy"), lambda file: np.save(file, frames))
+        lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+        _write_atomic(self._path(shard, "jsonl"), lines.encode())
+
+    def _path(self, shard: int, suffix: str) -> Path:
+        return self.folder / f"shard-{shard:05d}.{suffix}"
+
+
+class Shards:
+    """A finished dataset, opened for reading; frames are read from disk only where they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        manifest = self.folder / "dataset.json"
+        if not manifest.is_file():
+            raise FileNotFoundError(f"{self.folder} is no dataset: it has no dataset.json")
+        self.info = ShardsInfo.model_validate_json(manifest.read_bytes())
+        missing = [i for i in range(self.info.shards) if not (self.folder / f"shard-{i:05d}.jsonl").exists()]
+        if missing:
+            raise ValueError(
+                f"{self.folder} is unfinished: {len(missing)} of {self.info.shards} shards are missing; "
+                "run the command that makes it again"
+            )
+
+    def __len__(self) -> int:
+        return self.info.clips
+
+    @cached_property
+    def _frames(self) -> list[np.ndarray]:
+        return [
+            np.load(self.folder / f"shard-{i:05d}.npy", mmap_mode="r") for i in range(self.info.shards)
+        ]
+
+    @cached_property
+    def _rows(self) -> list[str]:
+        return [
+            line
+            for i in range(self.info.shards)
+            for line in (self.folder / f"shard-{i:05d}.jsonl").read_text("utf-8").splitlines()
+        ]
+
+    def frames(self, index: int) -> np.ndarray:
+        """uint8 (T, H, W, 3), a view of the memory map."""
+        return self._frames[index // self.info.shard_size][index % self.info.shard_size]
+
+    def row(self, index: int) -> dict[str, Any]:
+        return json.loads(self._rows[index])
+
+
+def _write_atomic(path: Path, content: bytes | Callable[[Any], None]) -> None:
+    """A file that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""Endless, resumable streams of batches: batch ``k`` depends only on the stream's settings and ``k``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from scenewright.data.shards import Shards
+from scenewright.data.world_source import WorldSource, caption
+from scenewright.seeds import keyed_seed
+from scenewright.world.scene import Scene
+
+
+class StreamConfig(WorldSource):
+    """A world source, read from ``shards`` (a folder made by ``world sample``) where that is given.
+
+    From shards the clips repeat in a new order every epoch; their captions are always written anew.
+    """
+
+    shards: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts."""
+
+    frames: torch.Tensor
+    captions: list[str]
+
+
+class WorldBatches(Dataset[Batch]):
+    """Renders as it goes: every clip is new."""
+
+    def __init__(self, config: StreamConfig, batch: int) -> None:
+        self.config, self.batch = config, batch
+
+    def __getitem__(self, step: int) -> Batch:
+        indices = range(step * self.batch, (step + 1) * self.batch)
+        scenes = [self.config.scene(i) for i in indices]
+        captions = [
+            caption(scene, keyed_seed(self.config.seed, "caption", i))
+            for scene, i in zip(scenes, indices, strict=True)
+        ]
+        return Batch(torch.from_numpy(self.config.render(scenes)), captions)
+
+
+class ShardBatches(Dataset[Batch]):
+    """Reads finished shards of one or more folders, shuffled anew each epoch."""
+
+    def __init__(self, config: StreamConfig, batch: int) -> None:
+        self.config, self.batch = config, batch
+        self.datasets = [Shards(folder) for folder in config.shards]
+        for dataset in self.datasets:
+            info = dataset.info
+            found = (info.num_frames, info.height, info.width)
+            if found != (config.num_frames, config.height, config.width):
+                raise ValueError(
+                    f"{dataset.folder} holds clips of (frames, height, width) {found}; the recipe asks for "
+                    f"{(config.num_frames, config.height, config.width)}"
+                )
+        self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
+        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def __getitem__(self, step: int) -> Batch:
+        frames, captions = [], []
+        for sample in range(step * self.batch, (step + 1) * self.batch):
+            epoch, position = divmod(sample, int(self.ends[-1]))
+            dataset, index = self._locate(self._order(epoch)[position])
+            frames.append(dataset.frames(index))
+            scene = Scene.model_validate(dataset.row(index))
+            captions.append(caption(scene, keyed_seed(self.config.seed, "caption", sample)))
+        return Batch(torch.from_numpy(np.stack(frames)), captions)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._epoch[0] != epoch:
+            rng = np.random.default_rng(keyed_seed(self.config.seed, "epoch", epoch))
+            self._epoch = (epoch, rng.permutation(int(self.ends[-1])))
+        return self._epoch[1]
+
+    def _locate(self, index: int) -> tuple[Shards, int]:
+        which = int(np.searchsorted(self.ends, index, side="right"))
+        return self.datasets[which], int(index - (self.ends[which - 1] if which else 0))
+
+
+def batches(config: StreamConfig, batch: int, start: int, stop: int, workers: int = 1) -> Iterator[Batch]:
+    """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this one)."""
+    dataset: Dataset[Batch] = ShardBatches(config, batch) if config.shards else WorldBatches(config, batch)
+    return iter(
+        DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=range(start, stop),
+            num_workers=workers,
+            prefetch_factor=3 if workers else None,
+            worker_init_fn=_quiet_worker,
+        )
+    )
+
+
+def _quiet_worker(_: int) -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,1 @@
+"""Generation: samplers, guidance, pipelines."""

@@ -1,0 +1,135 @@
+"""A model's folder: ``config.json``, ``model.safetensors``, ``tokenizer.model``, ``words.txt``.
+
+The folder is all that ``generate`` needs, and what training exports. Weights are stored as float16 or float32
+and computed in float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from scenewright.config import Config, validation_summary
+from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.text.tokenizer import Tokenizer
+
+#: Where the models of the package are.
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+
+DEFAULT_MODEL = "nano"
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded: one line with what, where and what to do."""
+
+
+class ModelCard(Config):
+    """The contents of ``config.json``."""
+
+    family: str = "flow-transformer"
+    name: str
+    network: FlowTransformerConfig
+    sampling: SamplingSettings = SamplingSettings()
+
+
+def shipped_models() -> list[str]:
+    """Names of the generating models in the package."""
+    return sorted(p.parent.name for p in SHIPPED.glob("*/tokenizer.model"))
+
+
+def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> TextToVideo:
+    """Load a model by its name in the package or by the path of its folder.
+
+    Raises:
+        ModelError: no such model, or a folder with a missing, broken or unfitting file.
+    """
+    folder = _find(model)
+    card = _read_card(folder)
+    network = FlowTransformer(card.network)
+    weights = folder / "model.safetensors"
+    try:
+        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
+        network.load_state_dict(state)
+    except FileNotFoundError:
+        raise ModelError(f"{folder} has no model.safetensors; export the model again") from None
+    except (SafetensorError, RuntimeError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise ModelError(f"{weights} does not fit its config.json or is broken: {line}") from None
+    try:
+        tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    except (OSError, RuntimeError):
+        raise ModelError(f"{folder} has no readable tokenizer.model; export the model again") from None
+    words = folder / "words.txt"
+    return TextToVideo(
+        model=network.to(device),
+        tokenizer=tokenizer,
+        settings=card.sampling,
+        words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
+        name=card.name,
+        model_hash=hashlib.sha256(weights.read_bytes()).hexdigest(),
+    )
+
+
+def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> TextToVideo:
+    """The same network with fresh random weights: the floor that scores are compared with.
+
+    Zero-initialised output layers would paint every clip plain gray; they are drawn at random too.
+    """
+    folder = _find(model)
+    card = _read_card(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = FlowTransformer(card.network)
+        for parameter in network.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
+    return TextToVideo(
+        model=network,
+        tokenizer=Tokenizer.load(folder / "tokenizer.model"),
+        settings=card.sampling,
+        name=f"{card.name}-untrained",
+    )
+
+
+def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write a model's folder; every file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    card = ModelCard(name=pipeline.name, network=pipeline.model.config, sampling=pipeline.settings)
+    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in pipeline.model.state_dict().items()}
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        new = Path(scratch)
+        save_file(tensors, new / "model.safetensors")
+        pipeline.tokenizer.save(new / "tokenizer.model")
+        (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
+        (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
+        for file in new.iterdir():
+            os.replace(file, folder / file.name)
+
+
+def _find(model: str | Path) -> Path:
+    path = Path(model)
+    if (path / "config.json").is_file():
+        return path
+    if isinstance(model, str) and (SHIPPED / model / "config.json").is_file():
+        return SHIPPED / model
+    known = ", ".join(shipped_models()) or "none"
+    raise ModelError(
+        f"there is no model {str(model)!r}: give a folder with a config.json, or one of the package ({known})"
+    )
+
+
+def _read_card(folder: Path) -> ModelCard:
+    file = folder / "config.json"
+    try:
+        return ModelCard.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise ModelError(f"{file}: {validation_summary(error, ModelCard)}") from None

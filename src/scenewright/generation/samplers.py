@@ -1,0 +1,95 @@
+"""Solvers of the sampling ODE, from noise (sigma = 1) to a clip (sigma = 0).
+
+Every solver sees a function ``denoise(z, sigma)`` that returns the predicted clean clip; the velocity is
+(z - x) / sigma. Solvers differ in how they spend evaluations:
+
+- ``euler``: one evaluation a step, first order;
+- ``heun``: two evaluations a step (one at the last), second order (Karras et al. 2022, Algorithm 1, on the
+  rectified-flow path);
+- ``dpmpp_2m``: one evaluation a step, second-order multistep in log-SNR (Lu et al. 2022, DPM-Solver++(2M)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from scenewright.models.noise import shift_sigma
+
+Denoise = Callable[[torch.Tensor, float], torch.Tensor]
+OnStep = Callable[[int, int], None]
+
+
+def sigma_schedule(steps: int, shift: float) -> list[float]:
+    """``steps`` + 1 noise levels from 1 to 0, uniform before the shift."""
+    if steps < 1:
+        raise ValueError(f"sampling needs at least 1 step, not {steps}")
+    uniform = torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)
+    return [float(sigma) for sigma in shift_sigma(uniform, shift)]
+
+
+def euler(denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None) -> torch.Tensor:
+    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        z = _towards(denoise(z, sigma), z, sigma, following)
+        _report(on_step, i, sigmas)
+    return z
+
+
+def heun(denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None) -> torch.Tensor:
+    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        velocity = (z - denoise(z, sigma)) / sigma
+        predicted = z + (following - sigma) * velocity
+        if following > 0:
+            corrected = (predicted - denoise(predicted, following)) / following
+            predicted = z + (following - sigma) * 0.5 * (velocity + corrected)
+        z = predicted
+        _report(on_step, i, sigmas)
+    return z
+
+
+def dpmpp_2m(
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
+) -> torch.Tensor:
+    previous_x: torch.Tensor | None = None
+    previous_step = 0.0
+    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        x = denoise(z, sigma)
+        if following == 0:
+            z = x
+        elif sigma >= 1 or previous_x is None or not math.isfinite(previous_step):
+            z = _towards(x, z, sigma, following)
+            previous_step = _log_snr(following) - _log_snr(sigma)
+        else:
+            step = _log_snr(following) - _log_snr(sigma)
+            ratio = step / (2 * previous_step)
+            blend = (1 + ratio) * x - ratio * previous_x
+            z = (following / sigma) * z - (1 - following) * math.expm1(-step) * blend
+            previous_step = step
+        previous_x = x
+        _report(on_step, i, sigmas)
+    return z
+
+
+SAMPLERS: dict[str, Callable[..., torch.Tensor]] = {"euler": euler, "heun": heun, "dpmpp_2m": dpmpp_2m}
+
+
+def evaluations(sampler: str, steps: int) -> int:
+    """How many times a sampler calls the model."""
+    return 2 * steps - 1 if sampler == "heun" else steps
+
+
+def _towards(x: torch.Tensor, z: torch.Tensor, sigma: float, following: float) -> torch.Tensor:
+    """One Euler step along v = (z - x) / sigma; exact where x is constant along the path."""
+    return z + (following - sigma) * (z - x) / sigma
+
+
+def _log_snr(sigma: float) -> float:
+    """lambda = log(alpha / sigma) with alpha = 1 - sigma."""
+    return math.inf if sigma <= 0 else (-math.inf if sigma >= 1 else math.log((1 - sigma) / sigma))
+
+
+def _report(on_step: OnStep | None, index: int, sigmas: list[float]) -> None:
+    if on_step is not None:
+        on_step(index + 1, len(sigmas) - 1)

@@ -1,0 +1,1 @@
+"""The networks: single-device code only, one family a module."""

@@ -1,0 +1,52 @@
+"""Multi-head attention with query-key normalisation, for self- and cross-attention.
+
+B = batch, L = query tokens, S = key tokens, D = model width, N = heads, K = head width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from scenewright.models.blocks.positions import rotate
+
+
+class Attention(nn.Module):
+    """Softmax attention with RMS-normalised queries and keys (QK-norm, Henry et al. 2020; Dehghani et al. 2023).
+
+    With ``context_width`` the keys and values come from another sequence (cross-attention).
+    """
+
+    def __init__(self, width: int, heads: int, context_width: int | None = None) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of {heads} heads")
+        self.heads = heads
+        self.is_cross = context_width is not None
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(context_width or width, 2 * width, bias=False)
+        self.query_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.key_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(
+        self,
+        x_BLD: torch.Tensor,
+        context_BSD: torch.Tensor | None = None,
+        mask_BS: torch.Tensor | None = None,
+        rotation: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """``mask_BS``: True where a key may be seen. ``rotation``: rotary angles (L, K/2), self-attention only."""
+        source = x_BLD if context_BSD is None else context_BSD
+        q_BNLK = self.query_norm(self._split(self.query(x_BLD)))
+        k_BSD, v_BSD = self.key_value(source).chunk(2, dim=-1)
+        k_BNSK, v_BNSK = self.key_norm(self._split(k_BSD)), self._split(v_BSD)
+        if rotation is not None:
+            q_BNLK, k_BNSK = rotate(q_BNLK, rotation), rotate(k_BNSK, rotation)
+        mask = None if mask_BS is None else mask_BS[:, None, None, :]
+        y_BNLK = F.scaled_dot_product_attention(q_BNLK, k_BNSK, v_BNSK, attn_mask=mask)
+        return self.out(y_BNLK.transpose(1, 2).flatten(2))
+
+    def _split(self, x_BLD: torch.Tensor) -> torch.Tensor:
+        return x_BLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)

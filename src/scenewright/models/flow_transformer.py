@@ -1,0 +1,165 @@
+"""Text-conditioned flow transformer that predicts the clean clip from a noisy one.
+
+The clip, pixels or latents, is cut into patches of (frames, rows, columns); a narrow linear bottleneck
+embeds each patch (Li & He 2025, "Back to basics: let denoising generative models denoise"), transformer
+blocks with adaptive RMS norm (Peebles & Xie 2023) attend to each other and to the words, and a linear layer
+paints each patch of the clean clip.
+
+B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, S = words, E = text width.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import nn
+
+from scenewright.models.blocks.attention import Attention
+from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
+from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
+
+
+class FlowTransformerConfig(BaseModel):
+    """Sizes of the network and of the clips it is made for.
+
+    ``channels`` is 3 for pixels; a latent tokenizer sets its own number. ``patch`` is (frames, rows,
+    columns); ``bottleneck`` the rank of the patch embedding.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: int = 3
+    patch: tuple[int, int, int] = (4, 16, 16)
+    bottleneck: int = 128
+    width: int = 256
+    layers: int = 8
+    heads: int = 4
+    mlp_ratio: float = 8 / 3
+    text: TextEncoderConfig = TextEncoderConfig()
+    num_frames: int = 16
+    height: int = 128
+    width_pixels: int = 128
+    fps: float = 8.0
+
+    @model_validator(mode="after")
+    def _check(self) -> FlowTransformerConfig:
+        self.grid(self.num_frames, self.height, self.width_pixels)
+        return self
+
+    def grid(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """Token grid of a clip; ValueError where the clip is no whole number of patches."""
+        for name, size, patch in zip(
+            ("frames", "height", "width"), (num_frames, height, width), self.patch, strict=True
+        ):
+            if size < patch or size % patch:
+                raise ValueError(
+                    f"{name} must be a multiple of {patch} for this model, not {size}"
+                )
+        return (num_frames // self.patch[0], height // self.patch[1], width // self.patch[2])
+
+
+class FlowTransformer(nn.Module):
+    """Predicts the clean clip x from z = (1 - sigma) x + sigma noise, sigma in [0, 1], and the text."""
+
+    Config = FlowTransformerConfig
+
+    def __init__(self, config: FlowTransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        patch_width = config.channels * config.patch[0] * config.patch[1] * config.patch[2]
+        width = config.width
+        self.text_encoder = TextEncoder(config.text)
+        self.patch_in = nn.Sequential(
+            nn.Linear(patch_width, config.bottleneck, bias=False), nn.Linear(config.bottleneck, width)
+        )
+        self.position = nn.Linear(3 * _POSITION_FEATURES, width, bias=False)
+        self.timestep = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
+        self.pooled_text = nn.Linear(config.text.width, width)
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, int(config.mlp_ratio * width), config.text.width)
+            for _ in range(config.layers)
+        )
+        self.out_norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
+        self.out_modulation = nn.Linear(width, 2 * width)
+        self.patch_out = nn.Linear(width, patch_width)
+        for layer in (self.patch_out, self.out_modulation):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def encode_text(
+        self, ids_BS: torch.Tensor, mask_BS: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them."""
+        return self.text_encoder(ids_BS, mask_BS)
+
+    def forward(
+        self,
+        z_BCTHW: torch.Tensor,
+        sigma_B: torch.Tensor,
+        words_BSE: torch.Tensor,
+        pooled_BE: torch.Tensor,
+        mask_BS: torch.Tensor,
+    ) -> torch.Tensor:
+        """The predicted clean clip, shaped as ``z_BCTHW``. ``sigma_B``: float noise levels in [0, 1]."""
+        grid = self.config.grid(*z_BCTHW.shape[2:])
+        x_BLD = self.patch_in(self._patchify(z_BCTHW, grid))
+        coordinates = grid_coordinates(grid, z_BCTHW.device)
+        x_BLD = x_BLD + self.position(_position_features(coordinates).to(x_BLD.dtype))
+        rotation = rotary_angles(coordinates, self.config.width // self.config.heads)
+        condition_BD = self.timestep(sinusoid(sigma_B * 1000.0, 256).to(x_BLD.dtype))
+        condition_BD = nn.functional.silu(condition_BD + self.pooled_text(pooled_BE))
+        for block in self.blocks:
+            x_BLD = block(x_BLD, condition_BD, words_BSE, mask_BS, rotation)
+        scale, shift = self.out_modulation(condition_BD)[:, None].chunk(2, dim=-1)
+        return self._unpatchify(self.patch_out(self.out_norm(x_BLD) * (1 + scale) + shift), grid)
+
+    def _patchify(self, x_BCTHW: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        (t, h, w), (pt, ph, pw) = grid, self.config.patch
+        x = x_BCTHW.reshape(-1, self.config.channels, t, pt, h, ph, w, pw)
+        return x.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(x.shape[0], t * h * w, -1)
+
+    def _unpatchify(self, x_BLP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
+        (t, h, w), (pt, ph, pw) = grid, self.config.patch
+        x = x_BLP.reshape(-1, t, h, w, self.config.channels, pt, ph, pw)
+        x = x.permute(0, 4, 1, 5, 2, 6, 3, 7)
+        return x.reshape(x.shape[0], self.config.channels, t * pt, h * ph, w * pw)
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention to the words, feed-forward; adaptive norm with zero-initialised gates."""
+
+    def __init__(self, width: int, heads: int, hidden: int, text_width: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
+        self.attention = Attention(width, heads)
+        self.cross_norm = nn.RMSNorm(width, eps=1e-6)
+        self.cross_attention = Attention(width, heads, context_width=text_width)
+        self.mlp = SwiGLU(width, hidden)
+        self.modulation = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+        nn.init.zeros_(self.cross_attention.out.weight)
+
+    def forward(
+        self,
+        x_BLD: torch.Tensor,
+        condition_BD: torch.Tensor,
+        words_BSE: torch.Tensor,
+        mask_BS: torch.Tensor,
+        rotation: torch.Tensor,
+    ) -> torch.Tensor:
+        modulation = self.modulation(condition_BD)[:, None].chunk(6, dim=-1)
+        scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = modulation
+        h_BLD = self.norm(x_BLD) * (1 + scale_a) + shift_a
+        x_BLD = x_BLD + gate_a * self.attention(h_BLD, rotation=rotation)
+        x_BLD = x_BLD + self.cross_attention(self.cross_norm(x_BLD), words_BSE, mask_BS)
+        h_BLD = self.norm(x_BLD) * (1 + scale_m) + shift_m
+        return x_BLD + gate_m * self.mlp(h_BLD)
+
+
+_POSITION_FEATURES = 32
+
+
+def _position_features(coordinates_L3: torch.Tensor) -> torch.Tensor:
+    return sinusoid(coordinates_L3, _POSITION_FEATURES, max_period=64.0).flatten(-2)

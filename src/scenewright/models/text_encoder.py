@@ -1,0 +1,63 @@
+"""A small bidirectional transformer over sub-word tokens, trained along with the model it conditions.
+
+B = batch, S = tokens, D = width.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from scenewright.models.blocks.attention import Attention
+from scenewright.models.blocks.feed_forward import SwiGLU
+
+
+class TextEncoderConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vocabulary: int = 1024
+    width: int = 256
+    layers: int = 3
+    heads: int = 4
+    max_tokens: int = 64
+
+
+class TextEncoder(nn.Module):
+    """Token ids to one vector a token and one for the whole text."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocabulary, config.width)
+        self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
+        self.layers = nn.ModuleList(
+            _Layer(config.width, config.heads) for _ in range(config.layers)
+        )
+        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        nn.init.normal_(self.tokens.weight, std=0.02 * 8)
+
+    def forward(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``ids_BS``: int64. ``mask_BS``: bool, True on tokens, False on padding; at least one True a row.
+
+        Returns the token vectors (B, S, D) and their masked mean (B, D).
+        """
+        x_BSD = self.tokens(ids_BS) + self.positions[: ids_BS.shape[1]]
+        for layer in self.layers:
+            x_BSD = layer(x_BSD, mask_BS)
+        x_BSD = self.norm(x_BSD)
+        weights = mask_BS[..., None].to(x_BSD.dtype)
+        return x_BSD, (x_BSD * weights).sum(1) / weights.sum(1)
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.attention = Attention(width, heads)
+        self.mlp_norm = nn.RMSNorm(width, eps=1e-6)
+        self.mlp = SwiGLU(width, hidden=8 * width // 3)
+
+    def forward(self, x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
+        x_BSD = x_BSD + self.attention(self.attention_norm(x_BSD), mask_BS=mask_BS)
+        return x_BSD + self.mlp(self.mlp_norm(x_BSD))

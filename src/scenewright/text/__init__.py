@@ -1,0 +1,1 @@
+"""Text: normalise and tokenise."""

@@ -1,0 +1,76 @@
+"""Sub-word tokenizer: a SentencePiece unigram model in one small file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sentencepiece
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Tokenizer:
+    """Text to token ids. Id 0 pads, 1 is unknown, 2 begins and 3 ends a text."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        self._processor.load_from_serialized_proto(model)
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        return cls(Path(path).read_bytes())
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary: int) -> Tokenizer:
+        """Fits a unigram model (Kudo 2018) of at most ``vocabulary`` pieces. Deterministic for one input."""
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=vocabulary,
+            model_type="unigram",
+            hard_vocab_limit=False,
+            normalization_rule_name="identity",
+            character_coverage=1.0,
+            byte_fallback=False,
+            pad_id=0,
+            unk_id=1,
+            bos_id=2,
+            eos_id=3,
+            num_threads=1,
+            minloglevel=2,
+        )
+        return cls(model.getvalue())
+
+    def save(self, path: Path) -> None:
+        Path(path).write_bytes(self._model)
+
+    @property
+    def size(self) -> int:
+        return int(self._processor.vocab_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of one text, lower-cased, between the begin and end marks."""
+        return [2, *self._processor.encode(" ".join(text.lower().split())), 3]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._processor.decode([i for i in ids if i > 3]))
+
+    def batch(
+        self, texts: Sequence[str], max_tokens: int, *, pad_to_max: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids int64 (B, S) and mask bool (B, S), S at most ``max_tokens``; longer texts are cut at the end."""
+        import torch
+
+        rows = [self.encode(text) for text in texts]
+        rows = [row if len(row) <= max_tokens else [*row[: max_tokens - 1], 3] for row in rows]
+        length = max_tokens if pad_to_max else max(len(row) for row in rows)
+        ids = torch.zeros(len(rows), length, dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        return ids, ids != 0

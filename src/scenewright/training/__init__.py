@@ -1,0 +1,1 @@
+"""Training: objectives, data streams and the loop."""

@@ -1,0 +1,69 @@
+"""The recipe of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from scenewright.config import Config
+from scenewright.data.streams import StreamConfig
+from scenewright.generation.pipeline import SamplingSettings
+from scenewright.models.flow_transformer import FlowTransformerConfig
+from scenewright.training.flow_matching import FlowMatchingConfig
+from scenewright.training.optimizers import OptimizerConfig
+
+
+class Stage(Config):
+    """A stretch of the curriculum: what is trained on, for how many steps, and how.
+
+    ``lr_scale`` multiplies the schedule's rate; ``objective`` replaces the run's for this stage.
+    """
+
+    steps: int = Field(ge=1)
+    data: StreamConfig
+    batch: int = Field(default=48, ge=1)
+    lr_scale: float = Field(default=1.0, gt=0)
+    objective: FlowMatchingConfig | None = None
+
+
+class TrainingRecipe(Config):
+    """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with."""
+
+    name: str
+    seed: int = Field(default=0, ge=0)
+    network: FlowTransformerConfig = FlowTransformerConfig()
+    init_from: Path | None = None
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    objective: FlowMatchingConfig = FlowMatchingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    warmup: int = Field(default=100, ge=1)
+    decay_fraction: float = Field(default=0.3, ge=0, le=1)
+    gradient_clip: float = Field(default=1.0, gt=0)
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    sampling: SamplingSettings = SamplingSettings()
+    sample_prompts: tuple[str, ...] = ()
+    sample_every: int = Field(default=500, ge=1)
+    checkpoint_every: int = Field(default=250, ge=1)
+    log_every: int = Field(default=20, ge=1)
+    threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=1, ge=0)
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingRecipe:
+        for stage in self.stages:
+            self.network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+        return self
+
+    def stage_at(self, step: int) -> tuple[int, int]:
+        """(stage index, first step of that stage) of a step."""
+        first = 0
+        for index, stage in enumerate(self.stages):
+            if step < first + stage.steps:
+                return index, first
+            first += stage.steps
+        return len(self.stages) - 1, first - self.stages[-1].steps

@@ -1,0 +1,121 @@
+"""Optimizers: AdamW for embeddings, norms and heads; Muon for the hidden matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+#: Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024).
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+class OptimizerConfig(BaseModel):
+    """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(default="muon", pattern="^(muon|adamw)$")
+    lr: float = Field(default=1e-3, gt=0)
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.01
+    momentum: float = 0.95
+    newton_schulz_steps: int = Field(default=5, ge=1)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised by Newton-Schulz (Jordan et al. 2024), in float32.
+
+    For matrices only. The orthogonal update is scaled by 0.2 sqrt(max(rows, columns)), so that its RMS
+    matches AdamW's and one learning rate serves both (Liu et al. 2025). Matrices of one shape are
+    orthogonalised together. ``torch.optim.Muon`` computes in bfloat16, which is slow on CPUs.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        steps: int = 5,
+    ) -> None:
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
+        super().__init__(list(params), defaults)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.ndim != 2:
+                    raise ValueError(f"Muon is for matrices, not a parameter of shape {tuple(parameter.shape)}")
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape.setdefault(parameter.shape, []).append(parameter)
+            for shape, parameters in by_shape.items():
+                updates = torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
+                updates = orthogonalise(updates, group["steps"])
+                updates.mul_(0.2 * max(shape) ** 0.5)
+                for parameter, update in zip(parameters, updates, strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update, alpha=-group["lr"])
+
+    def _momentum(self, parameter: nn.Parameter, momentum: float) -> torch.Tensor:
+        gradient = parameter.grad
+        assert gradient is not None
+        state = self.state[parameter]
+        if "buffer" not in state:
+            state["buffer"] = torch.zeros_like(parameter)
+        buffer = state["buffer"]
+        buffer.lerp_(gradient, 1 - momentum)
+        return gradient.lerp(buffer, momentum)
+
+
+def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Nearest semi-orthogonal matrices (…, M, N) up to the quintic's tolerance (singular values 0.7 to 1.2)."""
+    a, b, c = _QUINTIC
+    transpose = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if transpose else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if transpose else x
+
+
+def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """One AdamW, or a Muon on the matrices inside blocks and layers plus an AdamW on everything else.
+
+    Modulation layers, embeddings and the first and last layer stay with AdamW; vectors are not decayed.
+    """
+    hidden, decayed, plain = [], [], []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        inner = name.startswith(("blocks.", "text_encoder.layers.")) and "modulation" not in name
+        if parameter.ndim == 2 and inner and config.name == "muon":
+            hidden.append(parameter)
+        elif parameter.ndim >= 2:
+            decayed.append(parameter)
+        else:
+            plain.append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=1e-8)
+    if not hidden:
+        return [adamw]
+    muon = Muon(
+        hidden,
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        steps=config.newton_schulz_steps,
+    )
+    return [muon, adamw]
