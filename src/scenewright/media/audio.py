@@ -1,0 +1,171 @@
+"""Sound: reading it from any file, writing it into a stream, and WAV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import av.error
+import numpy as np
+from av.stream import Discard
+
+from scenewright.clip import Waveform
+from scenewright.media.source import DEFAULT_LIMITS, Limits, MediaError, Opened, Source, opened
+
+#: Seconds decoded before the wanted start, so that codecs with memory (AAC, Opus) have settled.
+_PREROLL = 0.25
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+
+
+def decode_audio(
+    source: Source, *, start: float = 0.0, end: float | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Waveform:
+    """The sound of a file at its own rate and channels, from ``start`` to ``end`` seconds of the sound.
+
+    Raises:
+        MediaError: not readable, without sound, or without sound in that range.
+    """
+    if not 0 <= start < math.inf or (end is not None and end <= start):
+        raise ValueError(f"the range must satisfy 0 <= start < end, not start={start}, end={end}")
+    with opened(source) as file:
+        waveform = read_audio(
+            file,
+            start=None if start == 0 else start,
+            seconds=None if end is None else end - start,
+            limits=limits,
+        )
+        if waveform is None:
+            raise MediaError(f"{file.name}: there is no sound in it there; give a file with sound")
+    return waveform
+
+
+def read_audio(
+    file: Opened, *, start: float | None, seconds: float | None, limits: Limits
+) -> Waveform | None:
+    """The first audio stream's samples from ``start`` (seconds on the container's clock; ``None``: where the
+    sound begins) for at most ``seconds``; ``None`` when there is no sound. Gaps are silent; the sound is not
+    padded at its end."""
+    if file.folder is not None:
+        return None
+    with file.container(limits) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise MediaError(f"{file.name}: no decoder for its sound; convert it to AAC or WAV")
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all
+        if start is not None and start > _PREROLL and stream.time_base:
+            container.seek(int((start - _PREROLL) / stream.time_base), stream=stream)
+        rate = 0
+        pieces: list[tuple[int, np.ndarray]] = []
+        held = 0
+        for time, samples, frame_rate in _audio_frames(container, stream):
+            rate = rate or frame_rate
+            if start is None:
+                start = time
+            at = round((time - start) * rate)
+            if seconds is not None and at >= round(seconds * rate):
+                break
+            pieces.append((at, samples))
+            held += samples.nbytes
+            if held > limits.max_bytes:
+                raise MediaError(
+                    f"{file.name}: its sound is over the limit of {limits.max_bytes / 1e9:.1f} GB; "
+                    "read a part of it with start and end"
+                )
+    return _assemble(pieces, rate, seconds)
+
+
+def _audio_frames(
+    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
+) -> Iterator[tuple[float, np.ndarray, int]]:
+    """``(time, float32 (channels, samples), rate)`` of every frame that decodes; damaged packets are skipped.
+    The first frame's rate and layout rule."""
+    resampler: av.AudioResampler | None = None
+    clock = 0.0
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for frame in frames:
+                if resampler is None:
+                    resampler = av.AudioResampler("fltp", frame.layout.name, frame.sample_rate)
+                time = frame.time if frame.pts is not None else clock
+                for converted in resampler.resample(frame):
+                    samples = np.array(converted.to_ndarray(), dtype=np.float32)
+                    yield time, samples, converted.sample_rate
+                    time += samples.shape[1] / converted.sample_rate
+                clock = time
+    except av.error.FFmpegError:
+        return
+
+
+def _assemble(pieces: list[tuple[int, np.ndarray]], rate: int, seconds: float | None) -> Waveform | None:
+    if not pieces:
+        return None
+    end = max(at + samples.shape[1] for at, samples in pieces)
+    if seconds is not None:
+        end = min(end, round(seconds * rate))
+    if end <= 0:
+        return None
+    out = np.zeros((pieces[0][1].shape[0], end), dtype=np.float32)
+    for at, samples in pieces:
+        first, last = max(0, at), min(end, at + samples.shape[1])
+        if last > first:
+            out[:, first:last] = samples[:, first - at : last - at]
+    return Waveform(out, rate)
+
+
+class AudioWriter:
+    """Adds an audio stream to an output container and fills it. ``codec``: an encoder of FFmpeg."""
+
+    def __init__(self, container: av.container.OutputContainer, waveform: Waveform, codec: str) -> None:
+        channels = waveform.samples.shape[0]
+        if channels not in _LAYOUTS:
+            raise MediaError(f"sound of {channels} channels has no standard layout; mix it down to 1 or 2")
+        self._waveform = waveform
+        self._container = container
+        self._layout = _LAYOUTS[channels]
+        self._stream = container.add_stream(codec, rate=_encoder_rate(codec, waveform.rate))
+        self._stream.codec_context.layout = self._layout
+        if codec in ("aac", "libopus"):
+            self._stream.codec_context.bit_rate = 96_000 * max(1, channels)
+
+    def write(self) -> None:
+        """Encodes the whole waveform and flushes the stream."""
+        context = self._stream.codec_context
+        self._container.start_encoding()
+        resampler = av.AudioResampler(
+            context.format.name, self._layout, context.sample_rate, context.frame_size or 4096
+        )
+        samples = np.clip(self._waveform.samples, -1.0, 1.0)
+        step = self._waveform.rate
+        for begin in range(0, samples.shape[1], step):
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples[:, begin : begin + step]), format="fltp", layout=self._layout
+            )
+            frame.sample_rate = self._waveform.rate
+            frame.pts = begin
+            frame.time_base = Fraction(1, self._waveform.rate)
+            self._encode(resampler.resample(frame))
+        self._encode(resampler.resample(None))
+        self._container.mux(self._stream.encode(None))
+
+    def _encode(self, frames: list[av.AudioFrame]) -> None:
+        for frame in frames:
+            self._container.mux(self._stream.encode(frame))
+
+
+def _encoder_rate(codec: str, rate: int) -> int:
+    if codec == "libopus":
+        return 48_000
+    if codec == "aac" and rate not in _AAC_RATES:
+        return 48_000
+    return rate
