@@ -84,7 +84,7 @@ def _durations(count: int, fps: float, unit: float) -> list[int]:
 
 
 def _to_palette(frames: np.ndarray) -> list[Image.Image]:
-    """uint8 ``(T, H, W, 3)`` to palette images that share one palette, by FFmpeg's palettegen and paletteuse."""
+    """uint8 ``(T, H, W, 3)`` to images of one palette, by FFmpeg's palettegen and paletteuse."""
     height, width = frames.shape[1:3]
     graph = Graph()
     source = graph.add_buffer(

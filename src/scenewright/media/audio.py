@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 import av.error
 import numpy as np
+from av.audio.stream import AudioStream
 from av.stream import Discard
 
 from scenewright.clip import Waveform
@@ -16,6 +17,8 @@ from scenewright.media.source import DEFAULT_LIMITS, Limits, MediaError, Opened,
 
 #: Seconds decoded before the wanted start, so that codecs with memory (AAC, Opus) have settled.
 _PREROLL = 0.25
+#: A time stamp this far (seconds) from where the samples so far end is a real gap; less is rounding.
+_JUMP = 0.02
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
@@ -82,12 +85,12 @@ def read_audio(
 
 
 def _audio_frames(
-    container: av.container.InputContainer, stream: av.audio.stream.AudioStream
+    container: av.container.InputContainer, stream: AudioStream
 ) -> Iterator[tuple[float, np.ndarray, int]]:
     """``(time, float32 (channels, samples), rate)`` of every frame that decodes; damaged packets are skipped.
     The first frame's rate and layout rule."""
     resampler: av.AudioResampler | None = None
-    clock = 0.0
+    clock: float | None = None
     try:
         for packet in container.demux(stream):
             try:
@@ -97,7 +100,10 @@ def _audio_frames(
             for frame in frames:
                 if resampler is None:
                     resampler = av.AudioResampler("fltp", frame.layout.name, frame.sample_rate)
-                time = frame.time if frame.pts is not None else clock
+                time = clock or 0.0
+                stamp = frame.time if frame.pts is not None else None
+                if stamp is not None and (clock is None or abs(stamp - clock) > _JUMP):
+                    time = stamp
                 for converted in resampler.resample(frame):
                     samples = np.array(converted.to_ndarray(), dtype=np.float32)
                     yield time, samples, converted.sample_rate
@@ -133,29 +139,41 @@ class AudioWriter:
         self._waveform = waveform
         self._container = container
         self._layout = _LAYOUTS[channels]
-        self._stream = container.add_stream(codec, rate=_encoder_rate(codec, waveform.rate))
-        self._stream.codec_context.layout = self._layout
+        self._written = 0
+        self._resampler: av.AudioResampler | None = None
+        stream = container.add_stream(codec, rate=_encoder_rate(codec, waveform.rate))
+        assert isinstance(stream, AudioStream)
+        self._stream = stream
+        stream.codec_context.layout = self._layout
         if codec in ("aac", "libopus"):
-            self._stream.codec_context.bit_rate = 96_000 * max(1, channels)
+            stream.codec_context.bit_rate = 96_000 * channels
 
-    def write(self) -> None:
-        """Encodes the whole waveform and flushes the stream."""
+    def write_until(self, seconds: float) -> None:
+        """Encodes what is missing of the first ``seconds``; call it between pictures to interleave."""
         context = self._stream.codec_context
-        self._container.start_encoding()
-        resampler = av.AudioResampler(
-            context.format.name, self._layout, context.sample_rate, context.frame_size or 4096
-        )
-        samples = np.clip(self._waveform.samples, -1.0, 1.0)
-        step = self._waveform.rate
-        for begin in range(0, samples.shape[1], step):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples[:, begin : begin + step]), format="fltp", layout=self._layout
+        if self._resampler is None:
+            self._container.start_encoding()
+            self._resampler = av.AudioResampler(
+                context.format.name, self._layout, context.sample_rate, context.frame_size or 4096
             )
-            frame.sample_rate = self._waveform.rate
-            frame.pts = begin
-            frame.time_base = Fraction(1, self._waveform.rate)
-            self._encode(resampler.resample(frame))
-        self._encode(resampler.resample(None))
+        rate = self._waveform.rate
+        end = min(self._waveform.samples.shape[1], math.ceil(seconds * rate))
+        while self._written < end:
+            piece = self._waveform.samples[:, self._written : min(end, self._written + rate)]
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(np.clip(piece, -1.0, 1.0)), format="fltp", layout=self._layout
+            )
+            frame.sample_rate = rate
+            frame.pts = self._written
+            frame.time_base = Fraction(1, rate)
+            self._encode(self._resampler.resample(frame))
+            self._written += piece.shape[1]
+
+    def finish(self) -> None:
+        """Encodes the rest and flushes the stream."""
+        self.write_until(self._waveform.seconds)
+        if self._resampler is not None:
+            self._encode(self._resampler.resample(None))
         self._container.mux(self._stream.encode(None))
 
     def _encode(self, frames: list[av.AudioFrame]) -> None:

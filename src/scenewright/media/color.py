@@ -90,7 +90,7 @@ class ToRGB:
 
 
 class FromRGB:
-    """Converts uint8 ``(H, W, 3)`` RGB arrays to frames of ``pixel_format``: BT.709 limited when it is YUV."""
+    """Converts uint8 ``(H, W, 3)`` RGB arrays to frames of ``pixel_format``; YUV is BT.709 limited."""
 
     def __init__(self, pixel_format: str) -> None:
         self.pixel_format = pixel_format

@@ -80,7 +80,8 @@ def decode(
             reader.close()
         if reader.damage is not None and damaged == "error":
             raise MediaError(
-                f"{reader.name}: {reader.damage}; get the file again, or pass damaged='keep' to use what is left"
+                f"{reader.name}: {reader.damage}; get the file again, or pass damaged='keep' to use "
+                "what is left"
             )
         if not kept.any():
             raise MediaError(f"{reader.name}: none of the wanted frames can be decoded; the file is damaged")
@@ -195,7 +196,7 @@ def _resample_plan(
     count = available if num_frames is None else num_frames
     if count > available:
         raise MediaError(
-            f"{name}: {num_frames} frames at {fps:g} fps last {num_frames / fps:.2f} s, and there are "
+            f"{name}: {count} frames at {fps:g} fps last {count / fps:.2f} s, and there are "
             f"{stop - begin:.2f} s; ask for fewer frames or a higher fps"
         )
     moments = begin + np.arange(count) / fps

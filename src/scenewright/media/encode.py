@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from fractions import Fraction
@@ -10,12 +11,15 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import av
 import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from scenewright.clip import Clip, Waveform
 from scenewright.media.animation import write_folder, write_gif, write_webp
 from scenewright.media.atomic import atomic
-from scenewright.media.audio import AudioWriter
+from scenewright.media.audio import AudioWriter, decode_audio
 from scenewright.media.color import FromRGB, tag_bt709
+from scenewright.media.reader import display_matrix, pick_video
 from scenewright.media.record import Record
 from scenewright.media.source import MediaError, opened
 
@@ -71,18 +75,18 @@ def encode(
 ) -> Path:
     """Writes a clip to ``path``. The file appears whole or not at all.
 
-    Video (``mp4``, ``mov``, ``webm``, ``mkv``) is 8-bit 4:2:0 YUV, BT.709 limited range, tagged so, and MP4 has
-    its index in front. H.264 cannot hold odd sizes: the last column or row is repeated once, and the true size
-    is recorded so that :func:`~scenewright.media.decode` gives it back. ``ffv1`` in ``mkv`` is lossless RGB.
-    GIF and WebP loop for ever. ``png`` is a folder of pictures with ``audio.wav`` beside them.
+    Video (``mp4``, ``mov``, ``webm``, ``mkv``) is 8-bit 4:2:0 YUV, BT.709 limited range, tagged so, and MP4
+    has its index in front. H.264 cannot hold odd sizes: the last column or row is repeated once, and the
+    true size is recorded so that :func:`~scenewright.media.decode` gives it back. ``ffv1`` in ``mkv`` is
+    lossless RGB. GIF and WebP loop for ever. ``png`` is a folder of pictures with ``audio.wav`` beside them.
 
     The caption and the metadata are stored as JSON where players and ``probe`` find them.
 
     Args:
         format: by default from the suffix of ``path``; a path without one is a ``png`` folder.
-        codec: ``h264`` (mp4, mov, mkv), ``vp9`` (webm, mkv, mp4), ``av1`` (webm, mkv, mp4), ``ffv1`` (mkv). By
-            default the first that the format names here.
-        crf: constant rate factor of the codec, smaller is better: h264 0 to 51 (18), vp9 and av1 0 to 63 (24).
+        codec: ``h264`` (mp4, mov, mkv), ``vp9`` and ``av1`` (webm, mkv, mp4), ``ffv1`` (mkv). By default
+            ``vp9`` for webm, else ``h264``.
+        crf: constant rate factor, smaller is better: h264 0 to 51 (18), vp9 and av1 0 to 63 (24).
         quality: of WebP, 1 to 100 (90); 100 is lossless.
         metadata: added to the clip's own, over it where both have a key.
         audio: also write the clip's sound (AAC in mp4 and mov, Opus in webm and mkv, WAV beside PNG).
@@ -92,7 +96,8 @@ def encode(
 
     Raises:
         MediaError: unknown format, a codec the format cannot hold, or the system refuses to write.
-        ValueError: an option that this format does not have, or is out of range, or metadata that is not JSON.
+        ValueError: an option that this format does not have or that is out of range, or metadata that is
+            not JSON.
     """
     target = Path(path)
     chosen = _format_of(target, format)
@@ -165,9 +170,6 @@ def mux(
     Raises:
         MediaError: unreadable input, a container that cannot hold this video codec, or nothing to write to.
     """
-    from scenewright.media.audio import decode_audio
-    from scenewright.media.reader import pick_video
-
     target = Path(out)
     chosen = _format_of(target, None)
     if chosen not in _MUXERS:
@@ -175,48 +177,54 @@ def mux(
     waveform = audio if isinstance(audio, Waveform) else decode_audio(audio)
     with opened(video) as file, file.container() as source:
         stream = pick_video(source, file.name)
+        matrix = _display_matrix(source, stream)
+        origin, seconds = _span(source, stream)
+        keep = waveform.samples[:, : math.ceil(seconds * waveform.rate)]
         with atomic(target) as temporary, _output(temporary, chosen) as sink:
             sink.metadata.update({k: v for k, v in source.metadata.items() if k.lower() in _KEPT_TAGS})
             try:
                 copy = sink.add_stream_from_template(stream)
             except ValueError as error:
+                codec = stream.codec_context.codec.canonical_name
                 raise MediaError(
-                    f"{target}: {chosen} cannot hold {stream.codec_context.name} video; {error}"
+                    f"{target}: {chosen} cannot hold {codec} video; choose another suffix"
                 ) from error
-            matrix = _display_matrix(stream)
             if matrix is not None:
                 copy.set_display_matrix(matrix)
-            seconds = _duration(source, stream)
-            if seconds is not None:
-                keep = round(seconds * waveform.rate)
-                waveform = Waveform(waveform.samples[:, :keep], waveform.rate)
-            writer = AudioWriter(sink, waveform, _AUDIO_CODECS[chosen])
+            writer = AudioWriter(sink, Waveform(keep, waveform.rate), _AUDIO_CODECS[chosen])
+            base = stream.time_base or Fraction(1)
             for packet in source.demux(stream):
-                if packet.size:
-                    packet.stream = copy
-                    sink.mux(packet)
-            writer.write()
+                if packet.size == 0 or packet.dts is None:
+                    continue
+                packet.pts = None if packet.pts is None else packet.pts - origin
+                packet.dts -= origin
+                packet.stream = copy
+                writer.write_until(float(packet.dts * base))
+                sink.mux(packet)
+            writer.finish()
     return target
 
 
 _KEPT_TAGS = frozenset({"comment", "title", "artist", "date", "copyright", "description", "genre"})
 
 
-def _display_matrix(stream: av.video.stream.VideoStream) -> list[int] | None:
-    from av.sidedata.sidedata import Type
+def _span(container: InputContainer, stream: VideoStream) -> tuple[int, float]:
+    """The first picture's time in stream ticks, and the seconds from it to the end of the last one."""
+    first, end = None, 0
+    for packet in container.demux(stream):
+        if packet.size and packet.pts is not None and not packet.is_discard:
+            first = packet.pts if first is None else min(first, packet.pts)
+            end = max(end, packet.pts + (packet.duration or 0))
+    container.seek(0)
+    if first is None:
+        return 0, float(container.duration or 0) / av.time_base
+    return first, float((end - first) * (stream.time_base or 1))
 
-    container = stream.container
-    for frame in container.decode(stream):
-        data = next((d for d in frame.side_data if d.type == Type.DISPLAYMATRIX), None)
-        container.seek(0)
-        return None if data is None else np.frombuffer(bytes(data), dtype=np.int32).tolist()
-    return None
 
-
-def _duration(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
+def _display_matrix(container: InputContainer, stream: VideoStream) -> list[int] | None:
+    frame = next(container.decode(stream), None)
+    container.seek(0)
+    return None if frame is None else display_matrix(frame)
 
 
 def _format_of(path: Path, format: str | None) -> str:
@@ -255,7 +263,7 @@ def _crf(encoder: _Encoder, crf: float | None) -> dict[str, str]:
     return {"crf": f"{value:g}"}
 
 
-def _output(path: Path, format: str) -> av.container.OutputContainer:
+def _output(path: Path, format: str) -> OutputContainer:
     options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {}
     return av.open(f"file:{path}", "w", format=_MUXERS[format], options=options)
 
@@ -282,6 +290,7 @@ def _write_video(
         if clip.caption:
             container.metadata["title"] = clip.caption
         stream = container.add_stream(encoder.name, rate=rate, options={**encoder.options, **crf})
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = encoder.pixel_format
         stream.codec_context.time_base = 1 / rate
@@ -294,13 +303,15 @@ def _write_video(
             frame.pts = number
             frame.time_base = 1 / rate
             container.mux(stream.encode(frame))
+            if writer is not None:
+                writer.write_until((number + 1) / clip.fps)
         container.mux(stream.encode(None))
         if writer is not None:
-            writer.write()
+            writer.finish()
 
 
 def _write_sound(waveform: Waveform, path: Path, muxer: str, codec: str) -> None:
     if waveform.samples.shape[1] == 0:
         raise MediaError(f"{path.name}: the sound has no sample in it; there is nothing to write")
     with av.open(f"file:{path}", "w", format=muxer) as container:
-        AudioWriter(container, waveform, codec).write()
+        AudioWriter(container, waveform, codec).finish()

@@ -65,7 +65,7 @@ def to_rgb(image: Image.Image) -> np.ndarray:
 
 
 class AnimationReader:
-    """A GIF, WebP, PNG or JPEG file, still or animated. See :class:`~scenewright.media.reader.FrameReader`."""
+    """A GIF, WebP, PNG or JPEG file, still or animated, as a ``FrameReader``."""
 
     def __init__(self, source: Opened, limits: Limits) -> None:
         self.name = source.name
@@ -142,11 +142,11 @@ def _animation_timeline(durations: np.ndarray, record: Record | None) -> tuple[T
     times = ends - durations
     tick = 0.01
     if record and record.fps and record.num_frames and record.num_frames >= len(durations):
-        if len(durations) == 1 or abs(record.num_frames / record.fps - ends[-1]) <= tick + 1e-6:
+        seconds = record.num_frames / record.fps
+        if len(durations) == 1 or abs(seconds - ends[-1]) <= tick + 1e-6:
             steady = np.arange(record.num_frames) / record.fps
             stored = np.searchsorted(times, steady + tick / 2 + 1e-6, side="right") - 1
-            timeline = Timeline(steady, record.num_frames / record.fps, record.fps, tick, variable=False)
-            return timeline, stored
+            return Timeline(steady, seconds, record.fps, tick, variable=False), stored
     total = [len(durations) / float(ends[-1])]
     return make_timeline(times, float(durations[-1]), tick, total), np.arange(len(durations))
 

@@ -22,7 +22,7 @@ _SAMPLE_PACKETS = 240
 @dataclass(frozen=True)
 class VideoInfo:
     """A video stream. ``width`` and ``height`` are the picture as shown (rotated, cropped, square pixels);
-    ``stored_width`` and ``stored_height`` the coded one. ``rotation``: degrees clockwise that make it upright.
+    ``stored_width``, ``stored_height``: the coded one. ``rotation``: degrees clockwise that make it upright.
     ``fps``: average. ``frames``: exact when ``frames_exact``, else what the header says or implies; ``None``
     when it says nothing. ``color_range``: limited or full; ``color_matrix``: bt709, bt601, bt2020, rgb, …;
     ``color_matrix_guessed``: the file does not say."""
@@ -123,6 +123,7 @@ def _video_info(
 ) -> tuple[VideoInfo, float | None, list[str]]:
     stream = reader.stream
     declared = stream.frames or None
+    frames: int | None
     if exact:
         line = reader.timeline()
         frames, complete = len(line.times), True
@@ -216,5 +217,5 @@ def _probe_pictures(file: Opened, limits: Limits) -> MediaInfo:
         streams=(("video", codec), *((("audio", audio.codec),) if audio else ())),
         caption=record.caption,
         metadata=record.metadata,
-        warnings=tuple([*reader.warnings, *([reader.damage] if reader.damage else [])]),
+        warnings=(*reader.warnings, *([reader.damage] if reader.damage else [])),
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
 from PIL import Image
 
 from scenewright.media.color import HDR_TRANSFERS, ColorCoding, ToRGB, coding_of
@@ -82,7 +84,7 @@ def make_timeline(times: np.ndarray, last_duration: float, tick: float, rates: S
 @dataclass(frozen=True)
 class Geometry:
     """How stored pixels become the picture a player shows, in this order: ``crop`` to (width, height) from
-    the top left, stretch to square pixels (``aspect``: width of a pixel over its height), transpose, flips."""
+    the top left, stretch to square pixels (``aspect``: a pixel's width over its height), transpose, flips."""
 
     stored: tuple[int, int]
     crop: tuple[int, int]
@@ -204,10 +206,10 @@ class VideoReader:
 
     def _orientation(self, frame: av.VideoFrame) -> tuple[bool, bool, bool]:
         """(transpose, flip_x, flip_y) of the display matrix: x' = a x + c y, y' = b x + d y."""
-        data = next((d for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX), None)
-        if data is None:
+        matrix = display_matrix(frame)
+        if matrix is None:
             return False, False, False
-        a, b, _, c, d = np.frombuffer(bytes(data), dtype=np.int32)[:5].astype(float)
+        a, b, _, c, d = map(float, matrix[:5])
         transpose = abs(b) + abs(c) > abs(a) + abs(d)
         straight, skew = ((b, c), (a, d)) if transpose else ((a, d), (b, c))
         if max(map(abs, skew)) > 0.02 * max(map(abs, straight)):
@@ -278,14 +280,13 @@ class VideoReader:
         return index.timeline, complete
 
     def reindex(self) -> None:
-        """Replaces the index by one made of what really decodes, for files whose packets are not all frames."""
+        """Replaces the index by one of what really decodes: in some files not every packet is a frame."""
         self._rewind()
         pts = [frame.pts for frame in self._decoded()]
         old = self.index().timeline
         known = np.unique(np.array([p for p in pts if p is not None], dtype=np.int64))
         if self._origin is None or len(known) < len(pts):
-            times = np.arange(max(1, len(pts))) / old.fps
-            self._index = _Index(None, np.array([0]), make_timeline(times, 1 / old.fps, old.tick, [old.fps]))
+            self._index = _counted_index(len(pts), old.fps, old.tick)
             return
         times = (known - self._origin) * self._time_base
         timeline = make_timeline(times, 1 / old.fps, old.tick, [old.fps])
@@ -331,7 +332,7 @@ class VideoReader:
                     yield at, frame
 
     def _seek(self, index: _Index, key: int) -> Iterator[av.VideoFrame]:
-        """A frame iterator that starts at or before the key frame ``key``; tries earlier ones, then rewinds."""
+        """Frames from the key frame ``key`` or before it; tries an earlier one, then rewinds."""
         assert index.pts is not None
         pts = int(index.pts[key])
         for attempt in (pts, int(index.pts[index.key_before(max(0, key - 1))])):
@@ -390,7 +391,14 @@ def _chain(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.V
     yield from rest
 
 
-def pick_video(container: av.container.InputContainer, name: str) -> av.video.stream.VideoStream:
+def display_matrix(frame: av.VideoFrame) -> list[int] | None:
+    """The nine fixed-point numbers of a frame's display matrix, row by row, if it has one."""
+    side_data = cast(Mapping[SideDataType, bytes], frame.side_data)
+    data = side_data.get(SideDataType.DISPLAYMATRIX)
+    return None if data is None else [int(n) for n in np.frombuffer(bytes(data), dtype=np.int32)]
+
+
+def pick_video(container: InputContainer, name: str) -> VideoStream:
     """The main video stream: the largest picture that is not cover art."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
@@ -440,8 +448,8 @@ def _scan_packets(reader: VideoReader, most: int | None) -> tuple[_Index, bool]:
                 break
             if len(pts) > reader._limits.max_frames:
                 raise MediaError(
-                    f"{reader.name}: more than {reader._limits.max_frames} frames; cut it into parts, or pass "
-                    "limits=Limits(max_frames=…) if you trust it"
+                    f"{reader.name}: more than {reader._limits.max_frames} frames; cut it into parts, or "
+                    "pass limits=Limits(max_frames=…) if you trust it"
                 )
     except av.error.FFmpegError as error:
         reader._note_damage(None, str(error.strerror if isinstance(error, OSError) else error))
@@ -458,8 +466,7 @@ def _scan_packets(reader: VideoReader, most: int | None) -> tuple[_Index, bool]:
     origin = reader._origin
     if origin is None or len(known) < len(pts) or len(set(known)) < len(known):
         rate = rates[0] if rates else 25.0
-        times = np.arange(max(1, len(pts))) / rate
-        return _Index(None, np.array([0]), make_timeline(times, 1 / rate, base, [rate])), complete
+        return _counted_index(len(pts), rate, base), complete
     ordered = np.unique(np.array(known, dtype=np.int64))
     ordered = ordered[ordered >= origin]
     if len(ordered) == 0:
@@ -469,3 +476,9 @@ def _scan_packets(reader: VideoReader, most: int | None) -> tuple[_Index, bool]:
     )
     times = (ordered - origin) * base
     return _Index(ordered, key_at, make_timeline(times, duration * base, base, rates)), complete
+
+
+def _counted_index(frames: int, rate: float, tick: float) -> _Index:
+    """For streams without usable time stamps: frames are counted, and nothing is sought."""
+    times = np.arange(max(1, frames)) / rate
+    return _Index(None, np.array([0]), make_timeline(times, 1 / rate, tick, [rate]))

@@ -1,6 +1,6 @@
-"""The facts that travel inside a file: caption, metadata, frame rate, frame count and picture size, as JSON.
+"""The facts that travel inside a file, as JSON: caption, metadata, frame rate, frame count, picture size.
 
-MP4, MOV, WebM and MKV hold it in their ``comment`` tag, GIF in its comment, PNG in a text chunk, WebP in EXIF.
+MP4, MOV, WebM and MKV hold it in the ``comment`` tag, GIF in its comment, PNG in a text chunk, WebP in EXIF.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 _MARK = "scenewright"
 
@@ -44,7 +44,7 @@ class Record:
 
 
 def parse_record(text: str | bytes | None) -> Record | None:
-    """The record in a tag, or ``None`` when the tag holds anything else. Never raises: tags are foreign input."""
+    """The record in a tag, or ``None`` when the tag holds anything else. Never raises."""
     if not text:
         return None
     try:
@@ -68,9 +68,9 @@ def parse_record(text: str | bytes | None) -> Record | None:
     )
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -45,7 +45,7 @@ def save_image(picture: np.ndarray | Image.Image, path: str | os.PathLike[str]) 
 
 
 def thumbnail(source: Clip | Source, size: int = 256) -> Image.Image:
-    """The middle frame, its longer side ``size`` pixels (never enlarged). Of a file only that frame is decoded."""
+    """The middle frame, its longer side ``size`` pixels (never enlarged). A file is not decoded whole."""
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, not {size}")
     if isinstance(source, Clip):

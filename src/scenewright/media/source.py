@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
 import av.error
 
-#: A local path, an fsspec URL (``s3://…``, ``memory://…``), the file's bytes, or a seekable binary file object.
+#: A local path, an fsspec URL (``s3://…``, ``memory://…``), the bytes, or a seekable binary file object.
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 #: Self-contained formats only: playlists (hls, concat, dash) can name other files, so they are not opened.
@@ -58,8 +58,8 @@ class Limits:
         if needed > self.max_bytes:
             raise MediaError(
                 f"{name}: {frames} frames of {width}x{height} need {needed / 1e9:.1f} GB, over the limit of "
-                f"{self.max_bytes / 1e9:.1f} GB; ask for fewer or smaller frames (start, end, num_frames, size), "
-                "read it with iter_frames, or pass limits=Limits(max_bytes=…)"
+                f"{self.max_bytes / 1e9:.1f} GB; ask for fewer or smaller frames (start, end, num_frames, "
+                "size), read it with iter_frames, or pass limits=Limits(max_bytes=…)"
             )
 
 
@@ -113,7 +113,7 @@ class Opened:
                 target,
                 "r",
                 options=options,
-                stream_options=[{"max_pixels": str(limits.max_pixels)}] * 16,
+                stream_options=cast(Any, [{"max_pixels": str(limits.max_pixels)}] * 16),
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, ValueError) as error:
@@ -171,7 +171,7 @@ def _open_url(url: str) -> BinaryIO:
         file = fsspec.open(url, "rb").open()
     except (OSError, ValueError, ImportError) as error:
         raise MediaError(f"{url}: cannot be opened ({error or type(error).__name__})") from error
-    return file  # type: ignore[no-any-return]
+    return cast(BinaryIO, file)
 
 
 def _why_unreadable(head: bytes, error: Exception) -> str:
