@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,6 +83,12 @@ class Clip:
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write a file in the format of its suffix; options as :func:`scenewright.media.encode`."""
+        from scenewright.media import encode
+
+        encode(self, path, **{"metadata": dict(self.metadata), **options})
 
     def to_tensor(self) -> torch.Tensor:
         """float32 ``(3, T, H, W)`` in [-1, 1]: what models see."""

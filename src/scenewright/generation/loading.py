@@ -104,7 +104,9 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     """Write a model's folder; every file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     card = ModelCard(name=pipeline.name, network=pipeline.model.config, sampling=pipeline.settings)
-    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in pipeline.model.state_dict().items()}
+    tensors = {
+        name: t.detach().to("cpu", dtype).contiguous() for name, t in pipeline.model.state_dict().items()
+    }
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
         new = Path(scratch)
         save_file(tensors, new / "model.safetensors")

@@ -89,11 +89,20 @@ class TextToVideo:
             ValueError: a length the model cannot make.
         """
         settings = settings or self.settings
-        frames = [self._native_frames(prompt) for prompt in prompts]
-        return [
-            self._generate_one(prompt, count, settings, progress, index)
-            for index, (prompt, count) in enumerate(zip(prompts, frames, strict=True))
-        ]
+        self.check(prompts, settings)
+        return [self._generate_one(prompt, settings, progress, index) for index, prompt in enumerate(prompts)]
+
+    def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
+        """ValueError, in one line, for the first prompt that cannot be made with these settings."""
+        scale = (settings or self.settings).guidance_scale
+        for prompt in prompts:
+            if not prompt.text.strip():
+                raise ValueError("the prompt is empty; say what the video should show")
+            if prompt.negative and scale == 1.0:
+                raise ValueError(
+                    "a negative prompt does nothing at guidance scale 1; raise the guidance scale"
+                )
+            self._native_frames(prompt)
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
@@ -112,13 +121,12 @@ class TextToVideo:
     def _generate_one(
         self,
         prompt: Prompt,
-        num_frames: int,
         settings: SamplingSettings,
         progress: Progress | None,
         index: int,
     ) -> Clip:
         config = self.model.config
-        shape = (1, config.channels, num_frames, config.height, config.width_pixels)
+        shape = (1, config.channels, self._native_frames(prompt), config.height, config.width_pixels)
         noise = torch.randn(shape, generator=keyed_generator(prompt.seed, "noise")).to(self.device)
         denoise = guided(
             *self._denoisers(prompt), scale=settings.guidance_scale, interval=settings.guidance_interval

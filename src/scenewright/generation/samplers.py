@@ -30,14 +30,18 @@ def sigma_schedule(steps: int, shift: float) -> list[float]:
     return [float(sigma) for sigma in shift_sigma(uniform, shift)]
 
 
-def euler(denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None) -> torch.Tensor:
+def euler(
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
+) -> torch.Tensor:
     for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         z = _towards(denoise(z, sigma), z, sigma, following)
         _report(on_step, i, sigmas)
     return z
 
 
-def heun(denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None) -> torch.Tensor:
+def heun(
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
+) -> torch.Tensor:
     for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         velocity = (z - denoise(z, sigma)) / sigma
         predicted = z + (following - sigma) * velocity

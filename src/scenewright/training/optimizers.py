@@ -48,7 +48,9 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
-                    raise ValueError(f"Muon is for matrices, not a parameter of shape {tuple(parameter.shape)}")
+                    raise ValueError(
+                        f"Muon is for matrices, not a parameter of shape {tuple(parameter.shape)}"
+                    )
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]

@@ -125,8 +125,15 @@ class Trainer:
         stage = recipe.stages[index]
         objective = FlowMatching(stage.objective or recipe.objective)
         generator = keyed_generator(recipe.seed, "step", self.step)
-        rate = recipe.optimizer.lr * stage.lr_scale * warmup_stable_decay(
-            self.step, warmup=recipe.warmup, total=recipe.total_steps, decay_fraction=recipe.decay_fraction
+        rate = (
+            recipe.optimizer.lr
+            * stage.lr_scale
+            * warmup_stable_decay(
+                self.step,
+                warmup=recipe.warmup,
+                total=recipe.total_steps,
+                decay_fraction=recipe.decay_fraction,
+            )
         )
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:

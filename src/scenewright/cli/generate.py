@@ -1,0 +1,204 @@
+"""``scenewright generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scenewright.cli.console import Progress, emit, json_option, note
+from scenewright.cli.sizes import SIZE
+
+if TYPE_CHECKING:
+    from scenewright.clip import Prompt
+    from scenewright.generation.pipeline import SamplingSettings
+
+FORMATS = ("mp4", "webm", "gif", "webp", "png")
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write (or, for several videos, the folder).",
+)
+@click.option(
+    "--prompts",
+    "prompts_file",
+    type=click.File("r", encoding="utf-8"),
+    help="A file with one prompt a line; - reads standard input.",
+)
+@click.option("--negative", default="", metavar="TEXT", help="What the video should not show.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same video.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Videos a prompt, with seeds SEED, SEED+1, ...",
+)
+@click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps. [default: the model's]")
+@click.option("--sampler", help="euler, heun or dpmpp_2m. [default: the model's]")
+@click.option(
+    "--guidance-scale",
+    type=click.FloatRange(0, 100),
+    help="How closely to follow the text. [default: the model's]",
+)
+@click.option("--size", type=SIZE, help="Width x height in pixels, such as 256x256. [default: the model's]")
+@click.option("--num-frames", type=click.IntRange(1), help="Frames to make. [default: the model's]")
+@click.option(
+    "--fps", type=click.FloatRange(0.1, 240), help="Frames a second of the file. [default: the model's]"
+)
+@click.option("--model", default="nano", show_default=True, help="A model of the package, or a model folder.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    help="The kind of file. [default: by the output's suffix, else mp4]",
+)
+@click.option(
+    "--audio",
+    is_flag=True,
+    help="Add the sound of the scene the prompt describes (synthesised from the words, not from the pictures).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
+@json_option
+def generate(
+    prompt: str | None,
+    output: Path | None,
+    prompts_file: Any,
+    negative: str,
+    seed: int,
+    batch: int,
+    size: tuple[int, int] | None,
+    num_frames: int | None,
+    fps: float | None,
+    model: str,
+    file_format: str | None,
+    audio: bool,
+    overwrite: bool,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
+    """Make a video from a sentence.
+
+    Without -o the file is named after the prompt and its seed, in this folder. It carries the prompt, seed,
+    settings and the model's hash.
+
+    \b
+    Examples:
+      scenewright generate "a red ball bounces"
+      scenewright generate "a blue cube slides right" -o cube.gif --size 256x256 --seed 3
+      scenewright generate --prompts prompts.txt -o out/ --batch 4 --json
+    """
+    texts = _texts(prompt, prompts_file)
+    count = len(texts) * batch
+    suffix = f".{file_format}" if file_format else _suffix(output, many=count > 1)
+
+    from scenewright.clip import Prompt
+    from scenewright.generation.loading import load_pipeline
+    from scenewright.production import produce
+
+    prompts = [
+        Prompt(
+            text=text,
+            negative=negative,
+            seed=seed + i,
+            width=size and size[0],
+            height=size and size[1],
+            num_frames=num_frames,
+            fps=fps,
+        )
+        for text in texts
+        for i in range(batch)
+    ]
+    paths = _paths(prompts, output, suffix, overwrite=overwrite)
+    pipeline = load_pipeline(model)
+    settings = _settings(pipeline.settings, sampling)
+    pipeline.check(prompts, settings)
+    releases = []
+    with Progress("Generating", total=count * settings.steps, unit="steps", as_json=as_json) as bar:
+        for release in produce(
+            pipeline, prompts, paths, settings=settings, audio=audio, progress=lambda *_: bar.advance()
+        ):
+            releases.append(release)
+    for text in dict.fromkeys(line for release in releases for line in release.notes):
+        note(f"note: {text}", as_json=as_json)
+    if as_json:
+        emit([_record(release) for release in releases])
+    else:
+        for release in releases:
+            click.echo(f"{release.path}  ({release.seconds:.1f} s, seed {release.prompt.seed})")
+
+
+def _texts(prompt: str | None, file: Any) -> list[str]:
+    if (prompt is None) == (file is None):
+        raise click.UsageError("give one prompt, or --prompts FILE (not both)")
+    if prompt is not None:
+        return [prompt]
+    try:
+        texts = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file.name} is not a UTF-8 text file") from None
+    if not texts:
+        raise click.UsageError(f"{file.name} holds no prompt; write one a line")
+    return texts
+
+
+def _suffix(output: Path | None, *, many: bool) -> str:
+    if output is None or many or output.is_dir() or not output.suffix:
+        return ".mp4"
+    if output.suffix.lower().lstrip(".") not in FORMATS:
+        raise click.UsageError(
+            f"cannot write {output.suffix} files ({output}); use {', '.join('.' + name for name in FORMATS)}"
+        )
+    return output.suffix
+
+
+def _paths(prompts: list[Prompt], output: Path | None, suffix: str, *, overwrite: bool) -> list[Path]:
+    from scenewright.production import default_path
+
+    is_folder = output is None or len(prompts) > 1 or output.is_dir() or str(output).endswith(("/", "\\"))
+    if not is_folder:
+        assert output is not None
+        path = output if output.suffix else output.with_suffix(suffix)
+        if path.exists() and not overwrite:
+            raise click.UsageError(f"{path} exists; choose another name or add --overwrite")
+        return [path]
+    folder = output or Path()
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{folder} is a file; several videos need a folder")
+    paths: list[Path] = []
+    for prompt in prompts:
+        path, taken = default_path(prompt, folder, suffix), 2
+        while path in paths:
+            path, taken = path.with_stem(f"{path.stem}-{taken}"), taken + 1
+        paths.append(path)
+    return paths
+
+
+def _settings(default: SamplingSettings, given: dict[str, Any]) -> SamplingSettings:
+    changes = {name: value for name, value in given.items() if value is not None}
+    return type(default).model_validate({**default.model_dump(), **changes})
+
+
+def _record(release: Any) -> dict[str, Any]:
+    return {
+        "path": str(release.path),
+        "seconds": round(release.seconds, 3),
+        "width": release.clip.width,
+        "height": release.clip.height,
+        "num_frames": len(release.clip),
+        "fps": release.clip.fps,
+        "notes": list(release.notes),
+        **release.clip.metadata,
+    }

@@ -1,0 +1,121 @@
+"""The one path from a prompt to a released file: generate, add sound, encode with its own description."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from scenewright.clip import Clip, Prompt
+from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
+from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+
+#: Called after each sampling step with (prompt index, step, steps).
+Progress = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A finished file: where it is, what was asked, what the user should know, how long it took (seconds)."""
+
+    path: Path
+    prompt: Prompt
+    clip: Clip
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def generate(
+    prompt: str | Prompt,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    seed: int | None = None,
+    settings: SamplingSettings | None = None,
+) -> Clip:
+    """Make one clip from a sentence.
+
+    Args:
+        prompt: The sentence, or a :class:`~scenewright.clip.Prompt` with size, length and negative text.
+        model: A model of the package by name, or the path of a model folder. It stays loaded.
+        seed: Fixes the randomness; replaces the prompt's. The same prompt and seed give the same frames.
+        settings: Sampler, steps and guidance; the model's own where left out.
+
+    Raises:
+        ValueError: an unknown model, or a prompt the model cannot make (too long, empty).
+    """
+    request = Prompt(text=prompt) if isinstance(prompt, str) else prompt
+    if seed is not None:
+        request = request.model_copy(update={"seed": seed})
+    return _loaded(str(model)).generate([request], settings)[0]
+
+
+def produce(
+    pipeline: TextToVideo,
+    prompts: Sequence[Prompt],
+    paths: Sequence[Path],
+    *,
+    settings: SamplingSettings | None = None,
+    audio: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Release]:
+    """Make and write one file a prompt, in order; each is complete on disk before the next begins.
+
+    ``audio`` adds a soundtrack synthesised from the prompt's scene (see :func:`soundtrack`).
+
+    Raises:
+        ValueError: a prompt the model cannot make, before anything is made; a format that holds no sound.
+    """
+    from scenewright.media import encode
+
+    pipeline.check(prompts, settings)
+    for index, (prompt, path) in enumerate(zip(prompts, paths, strict=True)):
+        began = time.monotonic()
+        report = progress and (lambda _, step, steps, index=index: progress(index, step, steps))
+        clip = pipeline.generate([prompt], settings, report)[0]
+        notes = pipeline.notes(prompt)
+        if audio:
+            clip, more = soundtrack(clip, prompt)
+            notes += more
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode(clip, path, metadata=dict(clip.metadata))
+        yield Release(path, prompt, clip, tuple(notes), time.monotonic() - began)
+
+
+def soundtrack(clip: Clip, prompt: Prompt) -> tuple[Clip, list[str]]:
+    """Give a clip the sound of the scene that its prompt describes.
+
+    The sound follows the scene that the world builds from the same sentence and seed, not the generated
+    pictures: what the model shows at another moment is heard at the world's. Returns the clip and notes; a
+    prompt in which the world's grammar finds no scene stays silent, and the note says so.
+    """
+    from scenewright.world.layout import complete
+    from scenewright.world.parser import parse
+    from scenewright.world.physics import simulate
+    from scenewright.world.sound import synthesise
+
+    try:
+        scene = complete(parse(prompt.text).description, prompt.seed, seconds=clip.seconds)
+    except ValueError as error:
+        return clip, [f"no sound: {error}"]
+    waveform = synthesise(scene, simulate(scene, num_frames=len(clip), fps=clip.fps))
+    return clip.with_(audio=waveform), []
+
+
+def default_path(prompt: Prompt, folder: Path, suffix: str) -> Path:
+    """A new file named after the prompt and its seed; never one that exists."""
+    words = re.findall(r"[a-z0-9]+", prompt.text.lower())
+    stem = "-".join(words)[:60].strip("-") or "video"
+    path = folder / f"{stem}-{prompt.seed}{suffix}"
+    number = 2
+    while path.exists():
+        path = folder / f"{stem}-{prompt.seed}-{number}{suffix}"
+        number += 1
+    return path
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str) -> TextToVideo:
+    return load_pipeline(model)

@@ -1,0 +1,83 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from scenewright.models.blocks.attention import Attention
+from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, rotate, sinusoid
+
+
+def test_attention_equals_the_formula_written_out():
+    torch.manual_seed(0)
+    layer = Attention(width=12, heads=3)
+    x = torch.randn(2, 5, 12)
+    key, value = layer.key_value(x).chunk(2, -1)
+    query = layer.query(x)
+    rows = []
+    for head in range(3):
+        part = slice(4 * head, 4 * head + 4)
+        q, k, v = query[..., part], key[..., part], value[..., part]
+        q = q / (q.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        k = k / (k.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        rows.append(torch.softmax(q @ k.mT / math.sqrt(4), -1) @ v)
+    torch.testing.assert_close(layer(x), layer.out(torch.cat(rows, -1)), atol=1e-5, rtol=1e-5)
+
+
+def test_masked_words_change_nothing():
+    torch.manual_seed(0)
+    layer = Attention(width=8, heads=2, context_width=6)
+    x, words = torch.randn(2, 4, 8), torch.randn(2, 5, 6)
+    mask = torch.tensor([[True] * 3 + [False] * 2] * 2)
+    other = words.clone()
+    other[:, 3:] = 100.0
+    torch.testing.assert_close(layer(x, words, mask), layer(x, other, mask))
+    assert not torch.allclose(layer(x, words, mask), layer(x, other))
+
+
+def test_width_must_divide_into_heads():
+    with pytest.raises(ValueError, match="not a multiple of 3 heads"):
+        Attention(width=8, heads=3)
+
+
+def test_rotary_scores_depend_on_relative_position_only():
+    torch.manual_seed(0)
+    q, k = torch.randn(16), torch.randn(16)
+
+    def score(at_q: tuple[float, ...], at_k: tuple[float, ...]) -> float:
+        angles = rotary_angles(torch.tensor([at_q, at_k]), head_width=16)
+        return float(rotate(q[None], angles[:1])[0] @ rotate(k[None], angles[1:])[0])
+
+    assert score((1, 2, 3), (2, 5, 1)) == pytest.approx(score((4, 0, 7), (5, 3, 5)), abs=1e-4)
+    assert score((1, 2, 3), (2, 5, 1)) != pytest.approx(score((1, 2, 3), (2, 5, 2)), abs=1e-3)
+    assert score((1, 2, 3), (2, 5, 1)) != pytest.approx(score((1, 2, 3), (3, 5, 1)), abs=1e-3)
+
+
+def test_rotation_keeps_length():
+    x = torch.randn(3, 7, 8)
+    turned = rotate(x, rotary_angles(torch.randn(7, 3), head_width=8))
+    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+
+
+def test_the_same_place_has_the_same_coordinate_at_every_resolution():
+    coarse = grid_coordinates((2, 4, 4)).view(2, 4, 4, 3)
+    fine = grid_coordinates((2, 8, 8)).view(2, 8, 8, 3)
+    pooled = F.avg_pool2d(fine.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    torch.testing.assert_close(pooled, coarse)
+
+
+def test_sinusoid_is_cosines_then_sines():
+    features = sinusoid(torch.tensor([0.0, 2.0]), 4, max_period=100.0)
+    rates = [1.0, 0.1]
+    expected = [[math.cos(v * r) for r in rates] + [math.sin(v * r) for r in rates] for v in (0.0, 2.0)]
+    torch.testing.assert_close(features, torch.tensor(expected))
+
+
+def test_swiglu_formula():
+    torch.manual_seed(0)
+    layer = SwiGLU(4, 6)
+    x = torch.randn(3, 4)
+    gate, up = x @ layer.gate_up.weight[:6].T, x @ layer.gate_up.weight[6:].T
+    expected = (gate * torch.sigmoid(gate) * up) @ layer.down.weight.T
+    torch.testing.assert_close(layer(x), expected)
