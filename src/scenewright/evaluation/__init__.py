@@ -1,0 +1,1 @@
+"""Evaluation: readings of clips, exact scores against prompts, and their intervals."""
