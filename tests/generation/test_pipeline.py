@@ -21,7 +21,7 @@ def test_a_clip_does_not_depend_on_what_else_is_made(tiny_pipeline):
 
 def test_seed_text_negative_and_every_setting_change_the_clip(tiny_pipeline):
     base = Prompt(text="a red ball rolls", seed=1)
-    settings = SamplingSettings(steps=3)
+    settings = SamplingSettings(steps=5)
     frames = tiny_pipeline.generate([base], settings)[0].frames
     prompts = [
         base.model_copy(update={"seed": 2}),
@@ -29,7 +29,7 @@ def test_seed_text_negative_and_every_setting_change_the_clip(tiny_pipeline):
         base.model_copy(update={"negative": "a blue cube"}),
     ]
     variants = [
-        {"steps": 4},
+        {"steps": 6},
         {"sampler": "euler"},
         {"sampler": "heun"},
         {"guidance_scale": 1.5},

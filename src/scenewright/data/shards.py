@@ -90,9 +90,7 @@ class Shards:
 
     @cached_property
     def _frames(self) -> list[np.ndarray]:
-        return [
-            np.load(self.folder / f"shard-{i:05d}.npy", mmap_mode="r") for i in range(self.info.shards)
-        ]
+        return [np.load(self.folder / f"shard-{i:05d}.npy", mmap_mode="r") for i in range(self.info.shards)]
 
     @cached_property
     def _rows(self) -> list[str]:

@@ -53,9 +53,7 @@ class FlowTransformerConfig(BaseModel):
             ("frames", "height", "width"), (num_frames, height, width), self.patch, strict=True
         ):
             if size < patch or size % patch:
-                raise ValueError(
-                    f"{name} must be a multiple of {patch} for this model, not {size}"
-                )
+                raise ValueError(f"{name} must be a multiple of {patch} for this model, not {size}")
         return (num_frames // self.patch[0], height // self.patch[1], width // self.patch[2])
 
 
@@ -87,9 +85,7 @@ class FlowTransformer(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def encode_text(
-        self, ids_BS: torch.Tensor, mask_BS: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them."""
         return self.text_encoder(ids_BS, mask_BS)
 

@@ -31,9 +31,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
-        self.layers = nn.ModuleList(
-            _Layer(config.width, config.heads) for _ in range(config.layers)
-        )
+        self.layers = nn.ModuleList(_Layer(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         nn.init.normal_(self.tokens.weight, std=0.02 * 8)
 

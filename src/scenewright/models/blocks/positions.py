@@ -17,9 +17,7 @@ def rotate(x: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
 
 
-def grid_coordinates(
-    grid: tuple[int, int, int], device: torch.device | None = None
-) -> torch.Tensor:
+def grid_coordinates(grid: tuple[int, int, int], device: torch.device | None = None) -> torch.Tensor:
     """Centres of a (frames, rows, columns) token grid, float32 (L, 3), row-major.
 
     Time counts tokens. Height and width are fractions of the picture times 16, so that the same place has
