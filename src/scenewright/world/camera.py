@@ -46,7 +46,7 @@ def pitch_matrix(angle: ArrayLike) -> np.ndarray:
 
 
 def camera_path(camera: Camera, times: ArrayLike, seconds: float, seed: int = 0) -> CameraPath:
-    """The camera's pose at ``times`` (seconds, shape ``(T,)``); its move fills the time from 0 to ``seconds``.
+    """The camera's pose at ``times`` (seconds, ``(T,)``); its move fills the time from 0 to ``seconds``.
 
     pan turns about the vertical, tilt about the camera's right axis, dolly goes along the view, orbit circles
     the target at a constant height, shake trembles with phases drawn from ``seed``. A move whose direction is

@@ -97,7 +97,7 @@ def _rolled(
     paths: Paths,
     grid: np.ndarray,
 ) -> np.ndarray:
-    """``rotation`` (K, 3, 3) followed by the roll ``i`` without slipping, which finds the object ``at_start``."""
+    """``rotation`` (K, 3, 3) followed by the roll ``i``, which finds the object ``at_start`` and does not slip."""
     motion = cast.motions[i]
     n = motion.subject
     assert motion.direction is not None
