@@ -133,9 +133,11 @@ class Progress(AbstractContextManager["Progress"]):
             }
             line = json.dumps(event, ensure_ascii=False, default=str)
         else:
-            end = f"{_clock_time(seconds)}" if finished else f"ETA {_clock_time(self.eta_seconds)}"
-            if (finished and self.total is None) or (self.total == self.done and finished):
-                end = f"done in {end}"
+            if finished:
+                whole = self.total in (None, self.done)
+                end = f"{'done in' if whole else 'ended after'} {_clock_time(seconds)}"
+            else:
+                end = f"ETA {_clock_time(self.eta_seconds)}"
             line = "  ".join([f"{self.task} {self.count}", self.rate_text, end, *self.value_texts])
         print(line, file=self._stream, flush=True)
 
