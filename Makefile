@@ -23,9 +23,10 @@ export PROMPT OUT
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-video: $(VENV)/.installed-base ## Make a video: PROMPT="a red ball rolls left" [OUT=ball.mp4]
+video: $(VENV)/.installed-base ## Make a video: PROMPT="a red ball rolls left" [OUT=ball.mp4, else videos/]
 	@if [ -z "$$PROMPT" ]; then echo 'say what to show: make video PROMPT="a red ball rolls left"' >&2; exit 2; fi
-	@if [ -n "$$OUT" ]; then set -- -o "$$OUT"; fi; $(BIN)/scenewright generate "$$@" -- "$$PROMPT"
+	@if [ -n "$$OUT" ]; then set -- --overwrite -o "$$OUT"; else set -- -o videos/; fi; \
+	$(BIN)/scenewright generate "$$@" -- "$$PROMPT"
 
 test: lint ## Check style, types and layers, and run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)

@@ -114,7 +114,7 @@ def test_ready_means_all_that_generate_needs(checks_: list[Check], expected: boo
 
 
 def test_it_runs_where_torch_and_pyav_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("torch", "av", "scenewright.media", "scenewright.generation"):
+    for package in ("torch", "av", "scenewright.media", "scenewright.generation.loading"):
         monkeypatch.setitem(sys.modules, package, None)
     checks = examine()
     broken = {check.name for check in checks if check.state == "failed"}

@@ -302,7 +302,7 @@ def _self_test() -> Check:
 
 
 def _model() -> Check:
-    from scenewright.generation import load_pipeline
+    from scenewright.generation.loading import load_pipeline
 
     start = time.perf_counter()
     try:

@@ -73,6 +73,14 @@ def test_the_rate_is_of_the_last_half_minute() -> None:
         assert progress.eta_seconds == pytest.approx(38.0, rel=0.05)
 
 
+def test_what_an_earlier_run_did_counts_as_done_but_not_towards_the_rate() -> None:
+    clock = Clock()
+    with Progress("x", total=1000, initial=900, stream=io.StringIO(), clock=clock) as progress:
+        clock.now += 5.0
+        progress.advance(10)
+        assert (progress.done, progress.rate, progress.eta_seconds) == (910, 2.0, 45.0)
+
+
 def test_values_are_shown_beside_the_count_and_unknown_totals_have_no_eta() -> None:
     clock, stream = Clock(), io.StringIO()
     with Progress("Training", stream=stream, interval=0.0, clock=clock) as progress:

@@ -44,9 +44,10 @@ def note(text: str, *, as_json: bool = False) -> None:
 class Progress(AbstractContextManager["Progress"]):
     """Progress of one task, shown as the place it runs in can show it.
 
-    ``total`` may be ``None`` (unknown). ``unit`` is a plural noun ("clips", "steps"). ``stream`` is standard
-    error unless told otherwise. ``interval`` is the least time in seconds between two lines. ``clock`` is for
-    tests.
+    ``total`` may be ``None`` (unknown). ``initial`` is how much an earlier run did that this one goes on
+    from: it counts as done but not towards the rate. ``unit`` is a plural noun ("clips", "steps"). ``stream``
+    is standard error unless told otherwise. ``interval`` is the least time in seconds between two lines.
+    ``clock`` is for tests.
 
     >>> with Progress("Rendering", total=len(scenes), unit="clips", as_json=as_json) as progress:
     ...     for scene in scenes:
@@ -59,6 +60,7 @@ class Progress(AbstractContextManager["Progress"]):
         task: str,
         *,
         total: int | None = None,
+        initial: int = 0,
         unit: str = "steps",
         as_json: bool = False,
         stream: IO[str] | None = None,
@@ -66,7 +68,7 @@ class Progress(AbstractContextManager["Progress"]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.task, self.total, self.unit = task, total, unit
-        self.done = 0
+        self.done = initial
         self.values: dict[str, Any] = {}
         self._stream = sys.stderr if stream is None else stream
         self.mode: Mode = "json" if as_json else "bar" if self._stream.isatty() else "lines"
@@ -78,7 +80,7 @@ class Progress(AbstractContextManager["Progress"]):
 
     def __enter__(self) -> Self:
         self._start = self._last = self._clock()
-        self._window: deque[tuple[float, int]] = deque([(self._start, 0)])
+        self._window: deque[tuple[float, int]] = deque([(self._start, self.done)])
         if self.mode == "bar":
             self._bar = _Bar(self)
         return self
@@ -182,7 +184,9 @@ class _Bar:
             TextColumn("{task.fields[text]}", style="dim"),
             console=Console(file=progress._stream),
         )
-        self._task = self._rich.add_task(progress.task, total=progress.total, text="")
+        self._task = self._rich.add_task(
+            progress.task, total=progress.total, completed=progress.done, text=""
+        )
         self._rich.start()
 
     def update(self) -> None:

@@ -27,6 +27,11 @@ class LazyCommand(NamedTuple):
 
 #: Every command of the program. A new one is one line here and a module in this package.
 COMMANDS: dict[str, LazyCommand] = {
+    "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
+    "train": LazyCommand(
+        "scenewright.cli.train:train",
+        "Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.",
+    ),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),
