@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scenewright.world.scene import (
     CameraDirection,
@@ -572,7 +572,7 @@ def known_words() -> frozenset[str]:
         for noun in nouns:
             if not noun.held_out:
                 texts += (noun.singular, noun.plural)
-    tables: tuple[dict, ...] = (
+    tables: tuple[Mapping[Any, Sequence[Word | MaterialWord]], ...] = (
         COLOR_WORDS, SIZE_WORDS, MATERIAL_WORDS, SPEED_WORDS, DIRECTION_WORDS, RELATION_WORDS,
         GROUND_PHRASES, GROUND_SENTENCES, SKY_PHRASES, SKY_SENTENCES, TIME_PHRASES, TIME_SENTENCES,
     )  # fmt: skip
@@ -605,24 +605,35 @@ def unknown_words(text: str) -> tuple[str, ...]:
     )
 
 
-def held_out_words() -> frozenset[str]:
-    """Words that occur only in held-out synonyms."""
-    held: list[str] = []
-    for nouns in SHAPE_NOUNS.values():
-        for noun in nouns:
-            if noun.held_out:
-                held += (noun.singular, noun.plural)
-    tables: tuple[dict, ...] = (
-        COLOR_WORDS, SIZE_WORDS, MATERIAL_WORDS, SPEED_WORDS, DIRECTION_WORDS, RELATION_WORDS,
-        GROUND_PHRASES, SKY_PHRASES, TIME_PHRASES,
+def held_out_synonyms() -> dict[str, tuple[str, ...]]:
+    """Concept (its first train word) -> the phrases for it that training text never has."""
+    found: dict[str, tuple[str, ...]] = {}
+    tables: tuple[Mapping[Any, Sequence[Noun | Word | MaterialWord | Verb]], ...] = (
+        SHAPE_NOUNS, COLOR_WORDS, SIZE_WORDS, MATERIAL_WORDS, MOTION_VERBS, SPEED_WORDS, DIRECTION_WORDS,
+        RELATION_WORDS, GROUND_PHRASES, SKY_PHRASES, TIME_PHRASES,
     )  # fmt: skip
     for table in tables:
         for words in table.values():
-            held += (word.text for word in words if word.held_out)
+            held = tuple(_citation(word) for word in words if word.held_out)
+            if held:
+                found[_citation(words[0])] = held
+    return found
+
+
+def _citation(word: Noun | Word | MaterialWord | Verb) -> str:
+    if isinstance(word, Noun):
+        return word.singular
+    if isinstance(word, Verb):
+        return f"{word.base} {word.tail}".strip()
+    return word.text
+
+
+def held_out_words() -> frozenset[str]:
+    """Single words, inflected forms included, that occur in held-out synonyms and never in training text."""
+    texts = [phrase for phrases in held_out_synonyms().values() for phrase in phrases]
+    texts += [n.plural for nouns in SHAPE_NOUNS.values() for n in nouns if n.held_out]
     for verbs in MOTION_VERBS.values():
         for verb in verbs:
             if verb.held_out:
-                held += (verb.base, verb.third, verb.ing)
-                if verb.passive:
-                    held.append(verb.participle)
-    return frozenset(token for text in held for token in tokenize(text)) - known_words()
+                texts += (verb.third, verb.ing) + ((verb.participle,) if verb.passive else ())
+    return frozenset(token for text in texts for token in tokenize(text)) - known_words()
