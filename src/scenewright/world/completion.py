@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from scenewright.world.scene import (
     Event,
     Material,
     Motion,
+    MotionKind,
     Relation,
     Scene,
     SceneObject,
@@ -38,22 +40,37 @@ from scenewright.world.scene import (
 )
 from scenewright.world.shapes import FLAT_TOPPED, FOOTPRINT_RADIUS
 
+T = TypeVar("T")
+
 MATERIAL_WEIGHTS: dict[Material, float] = {
-    "matte": 0.5, "metal": 0.15, "glass": 0.11, "striped": 0.12, "chequered": 0.12,
-}  # fmt: skip
+    "matte": 0.5,
+    "metal": 0.15,
+    "glass": 0.11,
+    "striped": 0.12,
+    "chequered": 0.12,
+}
 #: How often an unsaid ground, sky or time of day is the plain one.
 _PLAIN_SETTING = 0.7
 #: Whole camera moves: radians (pan, tilt, orbit, shake) and world units (dolly).
 CAMERA_AMOUNT: dict[str, float] = {
-    "static": 0.0, "pan": 0.24, "tilt": 0.17, "dolly": 1.7, "orbit": 0.55, "shake": 0.016,
-}  # fmt: skip
+    "static": 0.0,
+    "pan": 0.24,
+    "tilt": 0.17,
+    "dolly": 1.7,
+    "orbit": 0.55,
+    "shake": 0.016,
+}
 #: Turns of a spin and an orbit that last two seconds.
 _TURNS = {"spin": 1.2, "orbit": 0.9}
+#: How much further away the camera stands at each attempt to place everything.
+_ZOOMS = (1.0, 1.0, 1.12, 1.0, 1.15, 1.3, 1.5, 1.8)
 _FOLLOW_LAG_SHARE = 0.1
 _PUSHES = frozenset({"roll", "slide", "orbit", "follow", "collide", "swap"})
 
 
-def complete(description: Description, seed: int, *, seconds: float = 2.0, aspect: float = 1.0) -> Scene:
+def complete(
+    description: Description, seed: int, *, seconds: float = 2.0, aspect: float = 1.0, attempts: int = 8
+) -> Scene:
     """A scene that fits ``description``, the same for the same ``seed``.
 
     Attributes that are left out are drawn at random (the camera stands still, ground, sky and time are mostly
@@ -66,18 +83,20 @@ def complete(description: Description, seed: int, *, seconds: float = 2.0, aspec
     capsule rolls lying on its side, a cone and a pyramid slide. An object that follows one that stands still
     makes it move: it rolls or slides to one side.
 
+    ``attempts``: how often unsaid things are drawn anew, from ever further away, before giving up.
     Raises ``ValueError`` where the description contradicts itself or leaves no room.
     """
     if not 0.0 < seconds < float("inf"):
         raise ValueError(f"a scene must last a positive number of seconds, not {seconds}")
     if not aspect > 0.0:
         raise ValueError(f"the aspect (width over height) must be positive, not {aspect}")
-    for attempt in range(8):
+    if attempts < 1:
+        raise ValueError(f"a scene needs at least one attempt, not {attempts}")
+    for attempt in range(attempts):
         rng = np.random.default_rng([seed, attempt, 0x5CE4E])
         draft = _Draft.of(description, rng, modest=attempt >= 3)
-        scene = draft.scene(
-            rng, seed, seconds, aspect, zoom=(1.0, 1.0, 1.12, 1.0, 1.15, 1.3, 1.5, 1.8)[attempt]
-        )
+        zoom = _ZOOMS[min(attempt, len(_ZOOMS) - 1)]
+        scene = draft.scene(rng, seed, seconds, aspect, zoom)
         if scene is not None:
             return scene
     raise ValueError(
@@ -123,15 +142,24 @@ class _Draft:
         camera = _camera(self.camera, zoom * (1.0 + 0.07 * crowd))
         cast = Cast.of(self.objects, self.motions, self.relations, seconds)
         amount, travel = _wishes(cast, camera, aspect, rng)
+        tied = _tied(self.objects, cast.motions)
+        amount, travel = amount[list(tied)], travel[list(tied)]
         plan = Plan(
-            cast=cast, camera=camera, seed=seed, amount=amount, travel=travel,
-            relations=self.relations, opening=self.opening, aspect=aspect,
-        )  # fmt: skip
+            cast=cast,
+            camera=camera,
+            seed=seed,
+            amount=amount,
+            travel=travel,
+            relations=self.relations,
+            opening=self.opening,
+            tied=tied,
+            aspect=aspect,
+        )
         placement = place(plan, rng)
         if placement is None:
             return None
         objects = tuple(
-            o.model_copy(update={"position": tuple(round(float(v), 5) for v in p)})
+            o.model_copy(update={"position": _rounded(p)})
             for o, p in zip(self.objects, placement.position, strict=True)
         )
         objects = _face(objects, cast)
@@ -140,14 +168,17 @@ class _Draft:
             for m, a, t in zip(cast.motions, placement.amount, placement.travel, strict=True)
         )
         said = self.description
+        ground = _setting(rng, GROUNDS, "plain")
+        sky = _setting(rng, SKIES, "clear")
+        time = _setting(rng, TIMES_OF_DAY, "noon")
         return Scene(
             objects=objects,
             motions=motions,
             relations=self.relations,
             camera=camera,
-            ground=said.ground or _setting(rng, GROUNDS),
-            sky=said.sky or _setting(rng, SKIES),
-            time=said.time or _setting(rng, TIMES_OF_DAY, plain="noon"),
+            ground=said.ground or ground,
+            sky=said.sky or sky,
+            time=said.time or time,
             seconds=seconds,
             seed=seed,
         )
@@ -238,18 +269,21 @@ def _object_relations(description: Description) -> tuple[Relation, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _pick(rng: np.random.Generator, options: Sequence, weights: Sequence[float] | None = None):  # type: ignore[no-untyped-def, type-arg]
+def pick(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
+    """One of ``options``, each as likely as its weight. ``ValueError`` where there are none."""
+    if not options:
+        raise ValueError("there is nothing left to draw from")
     if weights is None:
         return options[int(rng.integers(len(options)))]
     cumulative = np.cumsum(weights)
-    return options[int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))]
+    drawn = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    return options[min(drawn, len(options) - 1)]
 
 
-def _setting(rng: np.random.Generator, options: Sequence, plain: str | None = None):  # type: ignore[no-untyped-def, type-arg]
-    """Mostly the plain one, which is the first unless named."""
+def _setting(rng: np.random.Generator, options: Sequence[T], plain: T) -> T:
     if rng.random() < _PLAIN_SETTING:
-        return plain or options[0]
-    return _pick(rng, [o for o in options if o != (plain or options[0])])
+        return plain
+    return pick(rng, [o for o in options if o != plain])
 
 
 def _shapes(
@@ -264,7 +298,8 @@ def _shapes(
             options = [s for s in options if s in ROLLING_SHAPES]
         if bases & set(group):
             options = [s for s in options if s in FLAT_TOPPED] or options
-        shapes += [entity.shape or _pick(rng, options)] * entity.count
+        drawn = pick(rng, options)
+        shapes += [entity.shape or drawn] * entity.count
     return tuple(shapes)
 
 
@@ -282,9 +317,11 @@ def _objects(
     base = law.supports(relations, description.object_count)
     carriers = {b for b in base if b is not None}
     for index, entity in enumerate(description.entities):
-        color: Color = entity.color or _pick(rng, [c for c in COLORS if c not in taken] or COLORS)
+        other_color = pick(rng, [c for c in COLORS if c not in taken] or COLORS)
+        color = entity.color or other_color
         taken.add(color)
-        material: Material = entity.material or _pick(rng, MATERIALS, list(MATERIAL_WEIGHTS.values()))
+        other_material = pick(rng, MATERIALS, [MATERIAL_WEIGHTS[m] for m in MATERIALS])
+        material = entity.material or other_material
         stands = any(base[n] is not None for n in groups[index])
         carries = any(n in carriers for n in groups[index])
         size = entity.size or _size(rng, description.object_count, stands, carries, modest)
@@ -298,7 +335,7 @@ def _objects(
                     position=(0.0, 0.0, 0.0),
                     yaw=_yaw(n, shapes[n], motions, rng),
                     entity=index,
-                )  # fmt: skip
+                )
             )
     return tuple(objects)
 
@@ -307,10 +344,10 @@ def _size(rng: np.random.Generator, count: int, stands: bool, carries: bool, mod
     if carries:
         return "large" if not stands else "medium"
     if stands or (modest and count > 2):
-        return _pick(rng, ("small", "medium"), (0.6, 0.4)) if not modest else "small"
+        return pick(rng, ("small", "medium"), (0.6, 0.4)) if not modest else "small"
     if count > 3:
-        return _pick(rng, SIZES, (0.45, 0.4, 0.15))
-    return _pick(rng, SIZES)
+        return pick(rng, SIZES, (0.45, 0.4, 0.15))
+    return pick(rng, SIZES)
 
 
 def _yaw(n: int, shape: Shape, motions: tuple[Motion, ...], rng: np.random.Generator) -> float:
@@ -356,7 +393,7 @@ def _motions(
                     start=start,
                     end=end,
                     stage=rank,
-                )  # fmt: skip
+                )
             )
     return tuple(motions + _leads(motions, shapes, rng))
 
@@ -366,8 +403,8 @@ def _direction(event: Event, rng: np.random.Generator) -> Direction | None:
     if None in options:
         return None
     if event.kind in ("roll", "slide"):
-        return _pick(rng, options, (0.35, 0.35, 0.15, 0.15))
-    return _pick(rng, options)
+        return pick(rng, options, (0.35, 0.35, 0.15, 0.15))
+    return pick(rng, options)
 
 
 def _leads(motions: list[Motion], shapes: tuple[Shape, ...], rng: np.random.Generator) -> list[Motion]:
@@ -383,20 +420,24 @@ def _leads(motions: list[Motion], shapes: tuple[Shape, ...], rng: np.random.Gene
             for m in [*motions, *added]
         )
         if not moves:
-            kind = "roll" if shapes[motion.target] == "sphere" else "slide"
+            kind: MotionKind = "roll" if shapes[motion.target] == "sphere" else "slide"
             added.append(
                 Motion(
-                    kind=kind, subject=motion.target, direction=_pick(rng, ("left", "right")),
-                    start=motion.start, end=motion.end, stage=motion.stage,
-                )  # fmt: skip
-            )  # fmt: skip
+                    kind=kind,
+                    subject=motion.target,
+                    direction=pick(rng, ("left", "right")),
+                    start=motion.start,
+                    end=motion.end,
+                    stage=motion.stage,
+                )
+            )
     return added
 
 
 def _camera_move(description: Description, rng: np.random.Generator) -> CameraMove:
     move = description.camera or CameraMove()
     if move.direction is None and CAMERA_DIRECTIONS[move.kind]:
-        return CameraMove(kind=move.kind, direction=_pick(rng, CAMERA_DIRECTIONS[move.kind]))
+        return CameraMove(kind=move.kind, direction=pick(rng, CAMERA_DIRECTIONS[move.kind]))
     return move
 
 
@@ -426,16 +467,21 @@ def _camera(move: CameraMove, zoom: float) -> Camera:
         eye = target + np.array([c * back[0] + s * back[2], back[1], c * back[2] - s * back[0]])
     return Camera(
         move=move,
-        eye=tuple(round(float(v), 5) for v in eye),
-        target=tuple(round(float(v), 5) for v in aim),
+        eye=_rounded(eye),
+        target=_rounded(aim),
         amount=amount,
     )
+
+
+def _rounded(point: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 5) for v in point)
+    return x, y, z
 
 
 def _wishes(
     cast: Cast, camera: Camera, aspect: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Amounts and travels that the motions would like: large enough to be read at a glance."""
+    """Amounts and travels (M,) that the motions would like: large enough to be read at a glance."""
     distance = float(np.linalg.norm(np.subtract(camera.eye, camera.target)))
     width = 2.0 * distance * float(np.tan(np.radians(camera.fov_degrees) / 2.0)) * min(aspect, 1.4)
     amount, travel = np.ones(len(cast.motions)), np.zeros(len(cast.motions))
@@ -478,6 +524,15 @@ def _wishes(
     return amount, travel
 
 
+def _tied(objects: tuple[SceneObject, ...], motions: tuple[Motion, ...]) -> tuple[int, ...]:
+    """For every motion the first one by which an object of the same entity does the same."""
+    first: dict[tuple[object, ...], int] = {}
+    return tuple(
+        first.setdefault((objects[m.subject].entity, m.stage, m.kind, m.direction, m.speed), i)
+        for i, m in enumerate(motions)
+    )
+
+
 def _face(objects: tuple[SceneObject, ...], cast: Cast) -> tuple[SceneObject, ...]:
     """Turns the partners of collisions towards each other, so that they touch with their faces."""
     turned = list(objects)
@@ -486,7 +541,6 @@ def _face(objects: tuple[SceneObject, ...], cast: Cast) -> tuple[SceneObject, ..
             continue
         a, b = objects[motion.subject].position, objects[motion.target].position
         angle = float(np.arctan2(-(b[2] - a[2]), b[0] - a[0]))
-        quarter = np.pi if objects[motion.subject].shape == "torus" else np.pi / 2.0
         for n in (motion.subject, motion.target):
             rolls = any(m.kind == "roll" and m.subject == n for m in cast.motions)
             if rolls and objects[n].shape in ("cylinder", "capsule", "torus", "cube"):

@@ -31,7 +31,7 @@ def description_of(scene: Scene) -> Description:
                 size=first.size,
                 material=first.material,
                 count=len(group),
-            )  # fmt: skip
+            )
         )
     stages = sorted({m.stage for m in scene.motions})
     events = [
@@ -81,8 +81,11 @@ def _groups(scene: Scene) -> list[list[int]]:
 def _alike(scene: Scene, a: int, b: int) -> bool:
     first, second = scene.objects[a], scene.objects[b]
     same = (first.shape, first.color, first.size, first.material) == (
-        second.shape, second.color, second.size, second.material,
-    )  # fmt: skip
+        second.shape,
+        second.color,
+        second.size,
+        second.material,
+    )
     return (
         same
         and _doings(scene, a) == _doings(scene, b)
@@ -95,7 +98,7 @@ def _doings(scene: Scene, n: int) -> list[tuple[object, ...]]:
     def key(m: Motion) -> tuple[object, ...]:
         return (m.stage, m.kind, m.direction or "", m.speed or "", -1 if m.target is None else m.target)
 
-    return sorted(key(m) for m in scene.motions if m.subject == n)  # type: ignore[type-var]
+    return sorted(key(m) for m in scene.motions if m.subject == n)
 
 
 def _role(scene: Scene, n: int) -> set[tuple[object, ...]]:

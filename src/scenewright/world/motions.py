@@ -127,6 +127,8 @@ class Cast:
         moved = {first.subject} | ({first.target} if first.kind in ("collide", "swap") else set())
         if not moved & sources:
             return False
+        if then.kind == "collide" and first.kind in ("grow", "shrink"):
+            return first.start < then.end
         if first.subject == then.subject or (first.kind == then.kind and first.kind in ("collide", "swap")):
             return (first.start, i) < (then.start, j)
         if then.start >= first.end:
@@ -165,10 +167,12 @@ def without_mirrored_swaps(motions: Sequence[Motion]) -> tuple[Motion, ...]:
     kept: list[Motion] = []
     for motion in motions:
         mirrored = motion.kind == "swap" and any(
-            m.kind == "swap" and m.subject == motion.target and m.target == motion.subject
+            m.kind == "swap"
+            and m.subject == motion.target
+            and m.target == motion.subject
             and m.start == motion.start
             for m in kept
-        )  # fmt: skip
+        )
         if not mirrored:
             kept.append(motion)
     return tuple(kept)

@@ -53,12 +53,22 @@ class _Tracer:
         grid = [times]
         self.start_at: dict[int, int] = {}
         self.impact_at: dict[int, int] = {}
+        self.end_at: dict[int, int] = {}
         size = len(times)
         for i, motion in enumerate(cast.motions):
             self.start_at[i] = size
             self.impact_at[i] = size + 1
-            grid.append(np.array([motion.start * cast.seconds, law.impact_time(motion, cast.seconds)]))
-            size += 2
+            self.end_at[i] = size + 2
+            grid.append(
+                np.array(
+                    [
+                        motion.start * cast.seconds,
+                        law.impact_time(motion, cast.seconds),
+                        motion.end * cast.seconds,
+                    ]
+                )
+            )
+            size += 3
         self.delayed_at: dict[int, tuple[int, int]] = {}
         for i in reversed(cast.order):
             motion = cast.motions[i]
@@ -233,7 +243,16 @@ class _Tracer:
         touch = contact_distance(
             cast.shape[n], cast.scale[n], cast.lying[n], cast.shape[t], cast.scale[t], cast.lying[t]
         )
-        way = np.maximum(distance - touch, 0.0) * (0.5 if meeting else 1.0)
+        # Partners that grow meanwhile keep the room that they will need.
+        growth = np.max(
+            [
+                self.scale[:, at, k] / cast.scale[k]
+                for at in (self.impact_at[i], self.end_at[i])
+                for k in (n, t)
+            ],
+            axis=0,
+        )
+        way = np.maximum(distance - touch * growth[:, None], 0.0) * (0.5 if meeting else 1.0)
         impact = law.impact_time(motion, cast.seconds)
         begin, end = motion.start * cast.seconds, motion.end * cast.seconds
         # Full speed at the impact: only the first half of the eased profile is used.

@@ -55,10 +55,16 @@ def axis_matrix(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     k = 1.0 - c
     rows = [
-        c + x * x * k, x * y * k - z * s, x * z * k + y * s,
-        y * x * k + z * s, c + y * y * k, y * z * k - x * s,
-        z * x * k - y * s, z * y * k + x * s, c + z * z * k,
-    ]  # fmt: skip
+        c + x * x * k,
+        x * y * k - z * s,
+        x * z * k + y * s,
+        y * x * k + z * s,
+        c + y * y * k,
+        y * z * k - x * s,
+        z * x * k - y * s,
+        z * y * k + x * s,
+        c + z * z * k,
+    ]
     entries = np.stack(np.broadcast_arrays(*rows), axis=-1)
     return entries.reshape(*entries.shape[:-1], 3, 3)
 
@@ -97,7 +103,7 @@ def _rolled(
     paths: Paths,
     grid: np.ndarray,
 ) -> np.ndarray:
-    """``rotation`` (K, 3, 3) followed by the roll ``i``, which finds the object ``at_start`` and does not slip."""
+    """``rotation`` (K, 3, 3) followed by the roll ``i`` without slip; ``at_start``: when the roll begins."""
     motion = cast.motions[i]
     n = motion.subject
     assert motion.direction is not None
@@ -190,7 +196,7 @@ def _contacts_of(
         return [sustained("spin", size / (end - begin) / 2.0)]
     if kind in ("appear", "vanish"):
         when = law.event_time(motion, cast.seconds)
-        return [Contact(kind, n, when, when, 0.6)]  # type: ignore[arg-type]
+        return [Contact(kind, n, when, when, 0.6)]
     if kind == "collide":
         when = law.impact_time(motion, cast.seconds)
         return [_glide_sound(cast, n, begin, when), impact(when, 4.0, motion.target)]

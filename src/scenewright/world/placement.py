@@ -19,7 +19,7 @@ from scenewright.world.contact import contact_distance
 from scenewright.world.motions import Cast
 from scenewright.world.paths import Paths, trace
 from scenewright.world.relations import CLEAR, View, relation_holds
-from scenewright.world.scene import Camera, Relation
+from scenewright.world.scene import Camera, Motion, Relation
 from scenewright.world.shapes import BOUNDING_RADIUS, FOOTPRINT_RADIUS
 from scenewright.world.states import CameraPath
 
@@ -39,7 +39,8 @@ _FLEXIBLE = frozenset({"roll", "slide"})
 class Plan:
     """A scene but for the placement. ``amount`` and ``travel``: (M,), what the motions would like to have.
 
-    ``relations`` hold in every frame, ``opening`` relations only in the first. ``aspect`` is width over height.
+    ``tied``: for every motion the first one that it is to equal in size, itself where there is none.
+    ``relations`` hold in every frame, ``opening`` relations in the first. ``aspect`` is width over height.
     """
 
     cast: Cast
@@ -49,6 +50,7 @@ class Plan:
     travel: np.ndarray
     relations: tuple[Relation, ...] = ()
     opening: tuple[Relation, ...] = ()
+    tied: tuple[int, ...] = ()
     aspect: float = 1.0
     most_hidden: float = 0.4
 
@@ -94,7 +96,7 @@ def place(plan: Plan, rng: np.random.Generator) -> Placement | None:
     """A placement with motions as large as fit, or ``None`` where none was found."""
     alone = len(plan.cast.shape) == 1
     batch = 16 if alone else 96
-    rounds = 2 if alone else 4
+    rounds = 2 if alone else 3
     for tier in _TIERS if plan.cast.motions else _TIERS[:1] * 3:
         for _ in range(rounds):
             candidates = _propose(plan, rng, batch, tier)
@@ -113,7 +115,7 @@ def place(plan: Plan, rng: np.random.Generator) -> Placement | None:
 def _propose(plan: Plan, rng: np.random.Generator, batch: int, tier: tuple[float, float]) -> _Candidates:
     cast = plan.cast
     count = len(cast.shape)
-    factor = rng.uniform(*tier, size=(batch, len(cast.motions)))
+    factor = rng.uniform(*tier, size=(batch, len(cast.motions)))[:, list(plan.tied)]
     amount = np.repeat(plan.amount[None], batch, axis=0)
     travel = plan.travel[None] * factor
     for i, motion in enumerate(cast.motions):
@@ -201,9 +203,7 @@ def _arrange(plan: Plan, rng: np.random.Generator, middle: np.ndarray, shift: np
     for relation in relations:
         if relation.kind == "near":
             reach = (radius[relation.subject] + radius[relation.reference]) * rng.uniform(1.08, 1.36, batch)
-            angle = rng.uniform(0.0, 2.0 * np.pi, batch)
-            side = np.stack([np.cos(angle), 0.8 * np.sin(angle)], axis=-1)
-            side /= np.linalg.norm(side, axis=-1, keepdims=True)
+            side = _sideways(rng, shift[:, relation.subject] - shift[:, relation.reference])
             middle[:, relation.subject] = middle[:, relation.reference] + side * reach[:, None]
         elif relation.kind == "between":
             _put_between(relation, middle, radius, rng)
@@ -251,7 +251,7 @@ def _order(
 
 
 def _pair(
-    motion: law.Motion,
+    motion: Motion,
     plan: Plan,
     rng: np.random.Generator,
     middle: np.ndarray,
@@ -284,6 +284,15 @@ def _pair(
     tilt = rng.uniform(-0.25, 0.25, batch) * apart
     middle[:, a] = np.stack([centre + 0.5 * side * apart, depth + 0.5 * tilt], axis=-1)
     middle[:, b] = np.stack([centre - 0.5 * side * apart, depth - 0.5 * tilt], axis=-1)
+
+
+def _sideways(rng: np.random.Generator, way: np.ndarray) -> np.ndarray:
+    """(B, 2) Unit vectors across ``way``, anywhere where there is none but rather beside than behind."""
+    angle = rng.uniform(0.0, 2.0 * np.pi, len(way))
+    anywhere = np.stack([np.cos(angle), 0.8 * np.sin(angle)], axis=-1)
+    across = np.stack([-way[:, 1], way[:, 0]], axis=-1) * rng.choice([-1.0, 1.0], (len(way), 1))
+    side = np.where(np.linalg.norm(way, axis=-1, keepdims=True) > 0.3, across, anywhere)
+    return side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
 
 
 def _put_between(
@@ -358,10 +367,9 @@ def _set_heights(
         falls = [i for i, m in enumerate(cast.motions) if m.subject == n and m.kind == "fall"]
         for i in falls:
             reach = _headroom(plan, position[:, n]) - 0.55 * plan.bounding[n] * cast.scale[n]
-            amount[:, i] = np.clip(
-                np.minimum(plan.amount[i], reach - position[:, n, 1]) * np.minimum(factor[:, i], 1.0),
-                0.5, None,
-            )  # fmt: skip
+            wanted = np.minimum(plan.amount[i], reach - position[:, n, 1]) * np.minimum(factor[:, i], 1.0)
+            wanted = np.maximum(wanted, 0.5)
+            amount[:, i] = np.minimum(wanted, amount[:, plan.tied[i]])
         if falls and _waits_in_the_air(cast, min(falls, key=lambda i: cast.motions[i].start)):
             first = min(falls, key=lambda i: cast.motions[i].start)
             position[:, n, 1] += amount[:, first]
@@ -453,9 +461,18 @@ def _apart(plan: Plan, paths: Paths) -> np.ndarray:
             offset = paths.position[:, :, a] - paths.position[:, :, b]
             distance = np.hypot(offset[..., 0], offset[..., 2])
             if frozenset((a, b)) in touching:
-                reach = 0.985 * contact_distance(
-                    cast.shape[a], cast.scale[a], cast.lying[a], cast.shape[b], cast.scale[b], cast.lying[b]
-                ) * np.maximum(growth[..., a], growth[..., b])  # fmt: skip
+                reach = (
+                    0.985
+                    * contact_distance(
+                        cast.shape[a],
+                        cast.scale[a],
+                        cast.lying[a],
+                        cast.shape[b],
+                        cast.scale[b],
+                        cast.lying[b],
+                    )
+                    * np.maximum(growth[..., a], growth[..., b])
+                )
             else:
                 reach = _CLEARANCE * (radius[..., a] + radius[..., b])
             over = np.abs(offset[..., 1]) >= height[..., a] + height[..., b]

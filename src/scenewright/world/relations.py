@@ -105,14 +105,24 @@ def relation_holds(relation: Relation, view: View, margins: Margins = HOLDS) -> 
         above = view.bottom[..., a] >= view.top[..., b] - _CONTACT
         return above & (distance <= 0.95 * view.radius[..., b] + 1e-6)
     if kind == "near":
-        level = np.abs(view.bottom[..., a] - view.bottom[..., b]) <= reach
+        # Judged by the largest size: what shrinks beside another does not move away from it.
+        reach = (view.radius[..., a].max(axis=-1) + view.radius[..., b].max(axis=-1))[..., None]
+        level = np.abs(view.bottom[..., a] - view.bottom[..., b]) <= 2.0 * reach
         return (distance <= margins.near * reach) & level
     line = view.ground[..., c, :] - view.ground[..., b, :]
     length = np.maximum(np.linalg.norm(line, axis=-1), 1e-9)
     along = (offset * line).sum(axis=-1) / length**2
     aside = np.abs(offset[..., 0] * line[..., 1] - offset[..., 1] * line[..., 0]) / length
     centred = (along >= margins.between) & (along <= 1.0 - margins.between)
-    return centred & (aside <= margins.aside * 0.5 * (reach + view.radius[..., c]))
+    width = 0.5 * (reach + view.radius[..., c])
+    # What passes through between two others is between them in the picture.
+    sign = np.sign(view.x[..., c] - view.x[..., b])
+    from_b = sign * (view.x[..., a] - view.x[..., b]) >= margins.beside * image_reach
+    to_c = sign * (view.x[..., c] - view.x[..., a]) >= margins.beside * (
+        view.half[..., a] + view.half[..., c]
+    )
+    through = from_b & to_c & (aside <= _LATERAL * width)
+    return (centred & (aside <= margins.aside * width)) | through
 
 
 def relation_touches(relation: Relation, view: View) -> np.ndarray:
@@ -155,8 +165,13 @@ def _holds_throughout(relation: Relation, view: View, visible: np.ndarray) -> bo
 
 def _conceivable(count: int) -> Iterator[Relation]:
     kinds: tuple[RelationKind, ...] = (
-        "left_of", "right_of", "in_front_of", "behind", "on_top_of", "near",
-    )  # fmt: skip
+        "left_of",
+        "right_of",
+        "in_front_of",
+        "behind",
+        "on_top_of",
+        "near",
+    )
     for a, b in permutations(range(count), 2):
         for kind in kinds:
             yield Relation(kind=kind, subject=a, reference=b)

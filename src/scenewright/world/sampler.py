@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenewright.world.completion import MATERIAL_WEIGHTS, complete
+from scenewright.world.completion import MATERIAL_WEIGHTS, complete, pick
 from scenewright.world.scene import (
     CAMERA_DIRECTIONS,
     CAMERA_KINDS,
@@ -38,20 +41,57 @@ from scenewright.world.scene import (
 )
 from scenewright.world.shapes import FLAT_TOPPED
 
+T = TypeVar("T")
+
 _MOTION_WEIGHTS: dict[MotionKind, float] = {
-    "roll": 2.0, "slide": 1.6, "bounce": 1.4, "fall": 1.2, "jump": 1.2, "spin": 1.2, "orbit": 0.8,
-    "grow": 1.0, "shrink": 1.0, "appear": 0.7, "vanish": 0.7, "follow": 0.6, "collide": 0.8, "swap": 0.6,
+    "roll": 2.0,
+    "slide": 1.6,
+    "bounce": 1.4,
+    "fall": 1.2,
+    "jump": 1.2,
+    "spin": 1.2,
+    "orbit": 0.8,
+    "grow": 1.0,
+    "shrink": 1.0,
+    "appear": 0.7,
+    "vanish": 0.7,
+    "follow": 0.6,
+    "collide": 0.8,
+    "swap": 0.6,
     "shake": 0.9,
-}  # fmt: skip
+}
 _RELATION_WEIGHTS: dict[RelationKind, float] = {
-    "left_of": 1.5, "right_of": 1.5, "in_front_of": 1.2, "behind": 1.2, "on_top_of": 1.0, "between": 0.6,
+    "left_of": 1.5,
+    "right_of": 1.5,
+    "in_front_of": 1.2,
+    "behind": 1.2,
+    "on_top_of": 1.0,
+    "between": 0.6,
     "near": 0.6,
-}  # fmt: skip
+}
 #: What an object can do on top of another.
 _STAYS_ON_TOP: frozenset[MotionKind] = frozenset(
     {"spin", "grow", "shrink", "jump", "bounce", "shake", "fall"}
 )
 _CARRIES: frozenset[MotionKind] = frozenset({"slide", "spin", "shake"})
+_IN_PLACE: frozenset[MotionKind] = frozenset(
+    {"bounce", "fall", "jump", "spin", "grow", "shrink", "appear", "vanish", "shake"}
+)
+#: What the target of a motion can do meanwhile.
+_TARGETS_MAY: dict[MotionKind, frozenset[MotionKind]] = {
+    "orbit": frozenset({"spin", "shake", "shrink", "bounce", "jump"}),
+    "follow": frozenset({"roll", "slide"}),
+    "collide": frozenset({"spin"}),
+    "swap": frozenset({"spin"}),
+}
+
+
+class _Doing(NamedTuple):
+    """A motion that an entity is to do. ``rooted``: it must not travel."""
+
+    kind: MotionKind
+    target: int | None
+    rooted: bool
 
 
 class SamplerConfig(BaseModel):
@@ -74,9 +114,7 @@ class SamplerConfig(BaseModel):
     materials: dict[Material, float] = Field(default_factory=lambda: dict(MATERIAL_WEIGHTS))
     motions: dict[MotionKind, float] = Field(default_factory=lambda: dict(_MOTION_WEIGHTS))
     directions: tuple[Direction, ...] = DIRECTIONS
-    cameras: dict[CameraKind, float] = Field(
-        default_factory=lambda: {k: 1.0 for k in CAMERA_KINDS if k != "static"}
-    )
+    cameras: dict[CameraKind, float] = Field(default_factory=lambda: dict.fromkeys(CAMERA_KINDS[1:], 1.0))
     relation_kinds: dict[RelationKind, float] = Field(default_factory=lambda: dict(_RELATION_WEIGHTS))
     still: float = Field(default=0.2, ge=0.0, le=1.0)
     max_moving: int = Field(default=MAX_OBJECTS, ge=0)
@@ -100,7 +138,7 @@ def sample_scene(seed: int, *, config: SamplerConfig | None = None) -> Scene:
     for attempt in range(20):
         description = sample_description(seed, config=config, attempt=attempt)
         try:
-            return complete(description, seed, seconds=config.seconds)
+            return complete(description, seed, seconds=config.seconds, attempts=1 + attempt // 4)
         except ValueError:
             if attempt == 19:
                 raise
@@ -124,22 +162,17 @@ class _Sampling:
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
-    def pick(self, options, weights=None):  # type: ignore[no-untyped-def]
-        if not len(options):
+    def pick(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
+        if not options:
             raise ValueError("the sampler's configuration leaves nothing to draw")
-        if weights is None:
-            return options[int(self.rng.integers(len(options)))]
-        total = np.cumsum(weights)
-        return options[
-            min(int(np.searchsorted(total, self.rng.random() * total[-1], "right")), len(options) - 1)
-        ]
+        return pick(self.rng, options, weights)
 
     def description(self) -> Description:
         counts = self._counts()
         relations = self._relations(counts)
-        kinds = self._kinds(counts, relations)
-        entities = self._entities(counts, kinds, relations)
-        events = self._events(entities, kinds)
+        doings = self._doings(counts, relations)
+        entities = self._entities(counts, doings, relations)
+        events = self._events(doings)
         config = self.config
         camera = CameraMove()
         if self.chance(config.moving_camera):
@@ -173,7 +206,7 @@ class _Sampling:
 
     def _relations(self, counts: list[int]) -> tuple[Relation, ...]:
         """Up to two relations that go together, of entities."""
-        config, found = self.config, []
+        config, found = self.config, list[Relation]()
         if len(counts) < 2 or not config.relation_kinds or not self.chance(config.relations):
             return ()
         for _ in range(2 if len(counts) > 2 and self.chance(0.3) else 1):
@@ -194,44 +227,60 @@ class _Sampling:
                     kind=kind,
                     subject=chosen[0],
                     reference=chosen[1],
-                    second=(chosen + [None])[2] if need == 3 else None,
+                    second=chosen[2] if need == 3 else None,
                 )
             )
         return tuple(found)
 
-    def _kinds(self, counts: list[int], relations: tuple[Relation, ...]) -> list[list[MotionKind]]:
+    def _doings(self, counts: list[int], relations: tuple[Relation, ...]) -> list[list[_Doing]]:
         """What every entity does: nothing, one motion, or one after the other."""
         config = self.config
-        riding = {r.subject for r in relations if r.kind == "on_top_of"}
-        carrying = {r.reference for r in relations if r.kind == "on_top_of"}
         bound = {i for r in relations for i in (r.subject, r.reference, r.second) if i is not None}
-        kinds: list[list[MotionKind]] = [[] for _ in counts]
-        used = False
-        for n in (int(i) for i in self.rng.permutation(len(counts))):
-            if sum(map(bool, kinds)) >= config.max_moving or self.chance(config.still):
+        allowed = [{k for k, w in config.motions.items() if w > 0.0} for _ in counts]
+        rooted: set[int] = set()
+        for relation in relations:
+            if relation.kind == "on_top_of":
+                allowed[relation.subject] &= _STAYS_ON_TOP
+                allowed[relation.reference] &= _CARRIES
+                rooted |= {relation.subject, relation.reference}
+            elif relation.kind in ("near", "between"):
+                close = {relation.subject, relation.reference, relation.second} - {None}
+                for n in close:
+                    allowed[n] &= _IN_PLACE - {"grow"}  # type: ignore[index]
+                rooted |= close  # type: ignore[arg-type]
+        doings: list[list[_Doing]] = [[] for _ in counts]
+        free = [int(i) for i in self.rng.permutation(len(counts))]
+        while free:
+            n = free.pop()
+            if sum(map(bool, doings)) >= config.max_moving or self.chance(config.still):
                 continue
-            options = {k: w for k, w in config.motions.items() if w > 0.0}
-            if len(counts) == 1 or used or n in bound or counts[n] > 1:
-                options = {k: w for k, w in options.items() if k not in TARGETED_MOTIONS}
-            if n in riding:
-                options = {k: w for k, w in options.items() if k in _STAYS_ON_TOP}
-            if n in carrying:
-                options = {k: w for k, w in options.items() if k in _CARRIES}
+            targets = [m for m in free if m not in bound and counts[m] == 1]
+            options = allowed[n]
+            if n in bound or counts[n] > 1 or not targets:
+                options = options - TARGETED_MOTIONS
             if not options:
                 continue
-            first = self.pick(list(options), list(options.values()))
-            kinds[n].append(first)
-            used |= first in TARGETED_MOTIONS
-            seconds = {
-                k: w for k, w in options.items() if k not in (first, "appear", "fall", *TARGETED_MOTIONS)
-            }
-            alone = first not in TARGETED_MOTIONS and first != "vanish"
-            if alone and seconds and n not in riding | carrying and self.chance(config.sequences):
-                kinds[n].append(self.pick(list(seconds), list(seconds.values())))
-        return kinds
+            kind = self._kind(options)
+            target = None
+            if kind in TARGETED_MOTIONS:
+                target = self.pick(targets)
+                allowed[target] &= _TARGETS_MAY[kind]
+                if kind != "follow":
+                    rooted.add(target)
+                bound |= {n, target}
+            doings[n].append(_Doing(kind, target, rooted=n in rooted))
+            then = options - {kind, "appear", "fall", *TARGETED_MOTIONS}
+            ready = target is None and kind != "vanish" and n not in rooted
+            if ready and then and self.chance(config.sequences):
+                doings[n].append(_Doing(self._kind(then), None, rooted=False))
+        return doings
+
+    def _kind(self, options: set[MotionKind]) -> MotionKind:
+        kinds = [k for k in self.config.motions if k in options]
+        return self.pick(kinds, [self.config.motions[k] for k in kinds])
 
     def _entities(
-        self, counts: list[int], kinds: list[list[MotionKind]], relations: tuple[Relation, ...]
+        self, counts: list[int], doings: list[list[_Doing]], relations: tuple[Relation, ...]
     ) -> tuple[Entity, ...]:
         config = self.config
         carrying = {r.reference for r in relations if r.kind == "on_top_of"}
@@ -239,20 +288,24 @@ class _Sampling:
         entities: list[Entity] = []
         seen: set[tuple[Color, Shape]] = set()
         for n, count in enumerate(counts):
+            kinds = [doing.kind for doing in doings[n]]
             shapes = [
-                s for s in config.shapes
-                if ("roll" not in kinds[n] or s in ROLLING_SHAPES)
-                and not any((s, k) in config.excluded_shape_motion for k in kinds[n])
+                s
+                for s in config.shapes
+                if ("roll" not in kinds or s in ROLLING_SHAPES)
+                and not any((s, k) in config.excluded_shape_motion for k in kinds)
                 and (count, s) not in config.excluded_counts
                 and (n not in carrying or s in FLAT_TOPPED)
-            ]  # fmt: skip
-            if not shapes and kinds[n]:
-                kinds[n].clear()
+            ]
+            if not shapes and kinds:
+                doings[n].clear()
                 shapes = [s for s in config.shapes if n not in carrying or s in FLAT_TOPPED]
             pairs = [
-                (c, s) for s in shapes for c in config.colors
+                (c, s)
+                for s in shapes
+                for c in config.colors
                 if (c, s) not in config.excluded_color_shape and (c, s) not in seen
-            ]  # fmt: skip
+            ]
             shape = self.pick(sorted({s for _, s in pairs}))
             color = self.pick([c for c, s in pairs if s == shape])
             seen.add((color, shape))
@@ -268,22 +321,19 @@ class _Sampling:
                     size=self.pick(sizes),
                     material=self.pick(list(config.materials), list(config.materials.values())),
                     count=count,
-                )  # fmt: skip
+                )
             )
         return tuple(entities)
 
-    def _events(self, entities: tuple[Entity, ...], kinds: list[list[MotionKind]]) -> tuple[Event, ...]:
+    def _events(self, doings: list[list[_Doing]]) -> tuple[Event, ...]:
         events: list[Event] = []
-        for n, doing in enumerate(kinds):
-            for stage, kind in enumerate(doing):
-                target = None
-                if kind in TARGETED_MOTIONS:
-                    target = self.pick([m for m in range(len(entities)) if m != n])
+        for n, doing in enumerate(doings):
+            for stage, (kind, target, rooted) in enumerate(doing):
                 speed: Speed | None = None
                 if kind not in ("appear", "vanish") and self.chance(self.config.speeds):
                     speed = self.pick(("slow", "fast"))
                 options = [d for d in MOTION_DIRECTIONS[kind] if d is None or d in self.config.directions]
-                direction = self.pick(options)
+                direction = None if rooted and None in options else self.pick(options)
                 events.append(
                     Event(kind=kind, subject=n, direction=direction, speed=speed, target=target, stage=stage)
                 )
