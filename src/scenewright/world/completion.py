@@ -138,8 +138,7 @@ class _Draft:
     def scene(
         self, rng: np.random.Generator, seed: int, seconds: float, aspect: float, zoom: float
     ) -> Scene | None:
-        crowd = max(0, len(self.objects) - 2)
-        camera = _camera(self.camera, zoom * (1.0 + 0.07 * crowd))
+        camera = _camera(self.camera, zoom * (0.79 + 0.07 * len(self.objects)))
         cast = Cast.of(self.objects, self.motions, self.relations, seconds)
         amount, travel = _wishes(cast, camera, aspect, rng)
         tied = _tied(self.objects, cast.motions)
@@ -218,9 +217,7 @@ def check_relations(relations: Sequence[Relation], count: int) -> None:
             elif relation.kind == backward:
                 after[relation.reference].add(relation.subject)
         if _has_cycle(after):
-            raise ValueError(
-                f"the relations contradict each other: objects are {words} each other in a circle"
-            )
+            raise ValueError(f"the relations contradict each other: some objects are {words} each other")
 
 
 def _has_cycle(after: dict[int, set[int]]) -> bool:
@@ -442,7 +439,7 @@ def _camera_move(description: Description, rng: np.random.Generator) -> CameraMo
 
 
 def _camera(move: CameraMove, zoom: float) -> Camera:
-    """The usual view, ``zoom`` times as far away, set off so that the middle of the move is the usual view."""
+    """The usual view from ``zoom`` times as far away, which the middle of the move gives."""
     target = np.array(Camera().target)
     back = (np.array(Camera().eye) - target) * zoom
     amount = CAMERA_AMOUNT[move.kind]
@@ -492,7 +489,7 @@ def _wishes(
         reach = np.sqrt(min(share / (0.8 if motion.speed == "fast" else 1.0), 1.0))
         if motion.kind in ("roll", "slide"):
             sideways = motion.direction in ("left", "right")
-            full = width * rng.uniform(0.58, 0.7) if sideways else distance * rng.uniform(0.4, 0.5)
+            full = width * rng.uniform(0.58, 0.7) if sideways else distance * rng.uniform(0.46, 0.56)
             amount[i] = full * pace * reach
         elif motion.kind in ("bounce", "jump"):
             amount[i] = min(law.highest_hop(motion, cast.seconds), 1.5)

@@ -209,10 +209,10 @@ def impact_time(motion: Motion, seconds: float) -> float:
 def hop_count(motion: Motion, seconds: float) -> int:
     """How many hops of a bounce or a jump fill the motion's time at its speed."""
     duration = (motion.end - motion.start) * seconds
-    pace = {"slow": 0.6, None: 1.0, "fast": 1.5}[motion.speed]
+    pace = PACE[motion.speed]
     if motion.kind == "bounce":
         return int(np.clip(round(1.0 + duration * pace), 1, 8))
-    return int(np.clip(np.floor(duration * pace + 0.25), 1, 6))
+    return int(np.clip(np.floor(duration * pace + 0.2), 1, 6))
 
 
 def hops(motion: Motion, seconds: float, height_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

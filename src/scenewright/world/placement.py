@@ -163,7 +163,7 @@ def _spread(plan: Plan, rng: np.random.Generator, batch: int, shift: np.ndarray)
     """(B, N, 2) Random middles of the objects' ways over the ground, pushed apart from each other."""
     count = len(plan.cast.shape)
     zoom = float(np.linalg.norm(np.subtract(plan.camera.eye, plan.camera.target))) / 7.9
-    back, front = (-1.3, 0.7) if count == 1 else (-2.9 * zoom, 1.1 * zoom)
+    back, front = (-1.3 * zoom, 0.6 * zoom) if count == 1 else (-2.9 * zoom, 1.1 * zoom)
     z = rng.uniform(back, front, size=(batch, count))
     radius = plan.cast.footprint
     room = np.maximum(_half_width(plan, z) - radius - 0.5 * np.abs(shift[..., 0]), 0.05)

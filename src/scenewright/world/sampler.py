@@ -172,7 +172,7 @@ class _Sampling:
         relations = self._relations(counts)
         doings = self._doings(counts, relations)
         entities = self._entities(counts, doings, relations)
-        events = self._events(doings)
+        events = self._events(entities, doings)
         config = self.config
         camera = CameraMove()
         if self.chance(config.moving_camera):
@@ -325,7 +325,7 @@ class _Sampling:
             )
         return tuple(entities)
 
-    def _events(self, doings: list[list[_Doing]]) -> tuple[Event, ...]:
+    def _events(self, entities: tuple[Entity, ...], doings: list[list[_Doing]]) -> tuple[Event, ...]:
         events: list[Event] = []
         for n, doing in enumerate(doings):
             for stage, (kind, target, rooted) in enumerate(doing):
@@ -333,6 +333,9 @@ class _Sampling:
                 if kind not in ("appear", "vanish") and self.chance(self.config.speeds):
                     speed = self.pick(("slow", "fast"))
                 options = [d for d in MOTION_DIRECTIONS[kind] if d is None or d in self.config.directions]
+                if kind == "roll" and entities[n].shape == "torus":
+                    # Rolling along the view shows its edge, in which nobody sees a ring.
+                    options = [d for d in options if d in ("left", "right")] or options
                 direction = None if rooted and None in options else self.pick(options)
                 events.append(
                     Event(kind=kind, subject=n, direction=direction, speed=speed, target=target, stage=stage)
