@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -12,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from scenewright.clip import Clip, Waveform
@@ -57,7 +59,7 @@ class _Encoder(NamedTuple):
 _ENCODERS: dict[Codec, _Encoder] = {
     "h264": _Encoder("libx264", "yuv420p", 18, 51, {"preset": "medium"}),
     "vp9": _Encoder("libvpx-vp9", "yuv420p", 24, 63, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
-    "av1": _Encoder("libsvtav1", "yuv420p", 24, 63, {"preset": "8"}),
+    "av1": _Encoder("libsvtav1", "yuv420p10le", 24, 63, {"preset": "6"}),
     "ffv1": _Encoder("ffv1", "bgr0", None, 0, {"level": "3"}),
 }
 
@@ -75,10 +77,11 @@ def encode(
 ) -> Path:
     """Writes a clip to ``path``. The file appears whole or not at all.
 
-    Video (``mp4``, ``mov``, ``webm``, ``mkv``) is 8-bit 4:2:0 YUV, BT.709 limited range, tagged so, and MP4
-    has its index in front. H.264 cannot hold odd sizes: the last column or row is repeated once, and the
-    true size is recorded so that :func:`~scenewright.media.decode` gives it back. ``ffv1`` in ``mkv`` is
-    lossless RGB. GIF and WebP loop for ever. ``png`` is a folder of pictures with ``audio.wav`` beside them.
+    Video (``mp4``, ``mov``, ``webm``, ``mkv``) is 4:2:0 YUV of 8 bits (AV1: 10, which keeps flat colours
+    within a level), BT.709 limited range, tagged so, and MP4 has its index in front. H.264 cannot hold odd
+    sizes: the last column or row is repeated once, and the true size is recorded so that
+    :func:`~scenewright.media.decode` gives it back. ``ffv1`` in ``mkv`` is lossless RGB. GIF and WebP loop.
+    ``png`` is a folder of pictures with ``audio.wav`` beside them.
 
     The caption and the metadata are stored as JSON where players and ``probe`` find them.
 
@@ -131,6 +134,8 @@ def encode(
         else:
             if target.is_file():
                 raise MediaError(f"{target}: is a file, and a png sequence is a folder; choose another name")
+            if target.is_dir() and any(not _of_a_sequence(file) for file in target.iterdir()):
+                raise MediaError(f"{target}: the folder holds other files; choose another name, or empty it")
             write_folder(clip, temporary, text)
             if sound is not None:
                 _write_sound(sound, temporary / "audio.wav", *_SOUND_FILES[".wav"])
@@ -193,11 +198,9 @@ def mux(
                 copy.set_display_matrix(matrix)
             writer = AudioWriter(sink, Waveform(keep, waveform.rate), _AUDIO_CODECS[chosen])
             base = stream.time_base or Fraction(1)
-            for packet in source.demux(stream):
-                if packet.size == 0 or packet.dts is None:
-                    continue
+            for packet, dts in _with_dts(source.demux(stream)):
                 packet.pts = None if packet.pts is None else packet.pts - origin
-                packet.dts -= origin
+                packet.dts = dts - origin
                 packet.stream = copy
                 writer.write_until(float(packet.dts * base))
                 sink.mux(packet)
@@ -219,6 +222,24 @@ def _span(container: InputContainer, stream: VideoStream) -> tuple[int, float]:
     if first is None:
         return 0, float(container.duration or 0) / av.time_base
     return first, float((end - first) * (stream.time_base or 1))
+
+
+def _with_dts(packets: Iterator[Packet]) -> Iterator[tuple[Packet, int]]:
+    """Packets with decoding times; where Matroska leaves them out at the start, they count back from the
+    first one known."""
+    waiting: list[Packet] = []
+    for packet in packets:
+        if packet.size == 0:
+            continue
+        if packet.dts is None:
+            waiting.append(packet)
+            continue
+        for place, early in enumerate(waiting):
+            yield early, packet.dts - (len(waiting) - place) * max(1, early.duration or 0)
+        waiting.clear()
+        yield packet, packet.dts
+    for place, early in enumerate(waiting):
+        yield early, early.pts if early.pts is not None else place
 
 
 def _display_matrix(container: InputContainer, stream: VideoStream) -> list[int] | None:
@@ -308,6 +329,10 @@ def _write_video(
         container.mux(stream.encode(None))
         if writer is not None:
             writer.finish()
+
+
+def _of_a_sequence(file: Path) -> bool:
+    return re.fullmatch(r"frame-\d+\.png|audio\.wav", file.name) is not None
 
 
 def _write_sound(waveform: Waveform, path: Path, muxer: str, codec: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +19,18 @@ from scenewright.media.source import Limits, MediaError, Opened
 EXIF_DESCRIPTION = 0x010E
 #: The frame rate of a folder of pictures that does not say.
 FOLDER_FPS = 25.0
+#: What Pillow's decoders raise on damaged files.
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    SyntaxError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
 _FORMATS = ("GIF", "WEBP", "PNG", "JPEG")
 _FOLDER_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -46,7 +60,7 @@ def open_image(source: Opened | Path, limits: Limits) -> Image.Image:
             image = Image.open(source.file, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise MediaError(f"{name}: its pictures are too large to be safe; scale the file down") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except _BROKEN as error:
         raise MediaError(
             f"{name}: not a picture that can be read; the file is damaged, get it again"
         ) from error
@@ -77,7 +91,7 @@ class AnimationReader:
         self.record = _record_of(self.image)
         exif_turned = self.image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         self.width, self.height = self.image.size[::-1] if exif_turned else self.image.size
-        self.stored_frames = int(getattr(self.image, "n_frames", 1))
+        self.stored_frames = self._count()
         if self.stored_frames > limits.max_frames:
             raise MediaError(
                 f"{self.name}: {self.stored_frames} frames are over the limit of {limits.max_frames}; cut it "
@@ -86,8 +100,23 @@ class AnimationReader:
         self._timeline: Timeline | None = None
         self._stored: np.ndarray | None = None
 
+    def _count(self) -> int:
+        try:
+            return int(getattr(self.image, "n_frames", 1))
+        except _BROKEN:
+            pass
+        count = 1
+        while count <= self._limits.max_frames:
+            try:
+                self.image.seek(count)
+            except _BROKEN:
+                break
+            count += 1
+        self.damage = f"damaged behind its picture {count}"
+        return count
+
     def close(self) -> None:
-        self.image.close()
+        """Nothing to do: the file belongs to the source, and Pillow's close would close a caller's file."""
 
     def reindex(self) -> None:
         """Nothing to do: every stored picture is a frame."""
@@ -104,7 +133,7 @@ class AnimationReader:
             try:
                 self.image.seek(number)
                 self.image.load()
-            except (OSError, EOFError, ValueError, SyntaxError):
+            except _BROKEN:
                 self.damage = f"picture {number + 1} of {self.stored_frames} is damaged"
                 if number == 0:
                     raise MediaError(f"{self.name}: {self.damage}; get the file again") from None
@@ -204,7 +233,7 @@ class FolderReader:
             try:
                 with open_image(file, self._limits) as image:
                     picture = to_rgb(image)
-            except (OSError, SyntaxError) as error:
+            except _BROKEN as error:
                 raise MediaError(f"{file}: the picture is damaged; get it again or remove it") from error
             if picture.shape[:2] != (self.height, self.width):
                 note = "its pictures differ in size; every one is scaled to the first one's"

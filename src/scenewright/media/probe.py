@@ -121,24 +121,18 @@ def probe(source: Source, *, exact: bool = False, limits: Limits = DEFAULT_LIMIT
 def _video_info(
     reader: VideoReader, exact: bool, duration: float | None
 ) -> tuple[VideoInfo, float | None, list[str]]:
-    stream = reader.stream
-    declared = stream.frames or None
     frames: int | None
     if exact:
-        line = reader.timeline()
-        frames, complete = len(line.times), True
+        line, complete = reader.timeline(), True
     else:
         line, complete = reader.sample_timeline(_SAMPLE_PACKETS)
-        frames = len(line.times) if complete else declared
+    stream = reader.stream
+    if complete:
+        frames = len(line.times)
+    else:
+        frames = stream.frames or None
         if frames is None and duration:
             frames = round(duration * line.fps)
-    if (
-        complete
-        and duration
-        and abs(duration - line.end) > max(1.0, 0.1 * line.end)
-        and stream.duration is None
-    ):
-        reader.warnings.append(f"its header says {duration:.2f} s, its video lasts {line.end:.2f} s")
     if reader.damage:
         reader.warnings.append(reader.damage)
     fps = line.fps

@@ -134,7 +134,10 @@ def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class VideoReader:
-    """A video stream of a container. See :class:`FrameReader` for the interface it fulfils.
+    """A video stream of a container, as a :class:`FrameReader`.
+
+    ``container`` and ``stream`` are replaced when the reader rewinds and dead once it is closed (PyAV's
+    streams point into their container): fetch them anew, never keep them.
 
     Raises:
         MediaError: unreadable, no video in it, no frame that decodes, or over the limits.
@@ -172,6 +175,7 @@ class VideoReader:
         context = self.stream.codec_context
         if context is None:
             raise MediaError(f"{self.name}: no decoder for its video; convert it to H.264 MP4")
+        self._time_base = float(self.stream.time_base or 1)
         self._limits.check_picture(self.name, context.width, context.height)
         context.options = {"max_pixels": str(self._limits.max_pixels)}
         context.thread_type = "AUTO"
@@ -246,10 +250,6 @@ class VideoReader:
         """The first frame's time on the container's clock, which the sound shares."""
         return 0.0 if self._origin is None else self._origin * self._time_base
 
-    @property
-    def _time_base(self) -> float:
-        return float(self.stream.time_base or 1)
-
     def _rewind(self) -> None:
         self.container.close()
         self._open()
@@ -266,8 +266,16 @@ class VideoReader:
         """Scans the packets, without decoding. Cached."""
         if self._index is None:
             self._rewind()
-            self._index, _ = _scan_packets(self, None)
+            self._set_index(_scan_packets(self, None)[0])
+        assert self._index is not None
         return self._index
+
+    def _set_index(self, index: _Index) -> None:
+        self._index = index
+        said = (self.container.duration or 0) / av.time_base
+        lasts = index.timeline.end
+        if self.stream.duration is None and said and abs(said - lasts) > max(1.0, 0.1 * lasts):
+            self.warnings.append(f"its header says {said:.2f} s, its video lasts {lasts:.2f} s")
 
     def sample_timeline(self, packets: int) -> tuple[Timeline, bool]:
         """The timeline of the first ``packets`` packets, and whether these are all."""
@@ -276,7 +284,7 @@ class VideoReader:
         self._rewind()
         index, complete = _scan_packets(self, packets)
         if complete:
-            self._index = index
+            self._set_index(index)
         return index.timeline, complete
 
     def reindex(self) -> None:
