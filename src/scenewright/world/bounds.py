@@ -94,7 +94,10 @@ def boxes_of_spheres(
 
 
 def shadow_points(corner: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Ground points ``(I, 8 L, 3)`` that bound the shadows of corner sets ``(I, 8, 3)`` under ``(I, L, 3)``."""
+    """Ground points ``(I, 8 L, 3)`` that bound the shadows of corner sets ``(I, 8, 3)``.
+
+    ``directions``: ``(I, L, 3)`` towards the light.
+    """
     height = np.maximum(corner[:, :, None, 1:2], 0.0)
     points = corner[:, :, None] - directions[:, None] * (height / directions[:, None, :, 1:2])
     points[..., 1] = 0.0

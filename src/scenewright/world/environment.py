@@ -31,9 +31,7 @@ def mix(a: Vec, b: Vec, t: Tensor) -> Vec:
     return a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])
 
 
-def sky_radiance(
-    pack: Pack, atlas: TextureAtlas, clip: Tensor, d: Vec, footprint: Tensor | float, clouds: bool = True
-) -> Vec:
+def sky_radiance(pack: Pack, atlas: TextureAtlas, clip: Tensor, d: Vec, footprint: Tensor | float) -> Vec:
     """RGB radiance of the sky in unit directions ``d``, each ``(n,)``; ``footprint`` in radians."""
     up = d[1].clamp_min(0.0)
     colour = mix(
@@ -51,20 +49,20 @@ def sky_radiance(
     glow = clip_vector(pack, "glow", clip)
     colour = (colour[0] + halo * glow[0], colour[1] + halo * glow[1], colour[2] + halo * glow[2])
     cover = clip_scalar(pack, "cloud", clip)
-    index = (cover > 0.0).nonzero().squeeze(1) if clouds else None
-    if index is None or index.numel() == 0:
+    index = ((cover > 0.0) & (d[1] > 0.0)).nonzero().squeeze(1)
+    if index.numel() == 0:
         return colour
     c = clip[index]
     x, y, z = d[0][index], up[index], d[2][index]
     # A cloud layer seen from below, bent so that it does not vanish at the horizon.
-    stretch = 0.055 / (y + 0.10)
+    stretch = 0.17 / (y + 0.16)
     noise = pack.light["noise"]
     u = x * stretch + noise[2].index_select(0, c)
-    v = z * stretch + noise[3].index_select(0, c) + 0.35 * y
+    v = z * stretch + noise[3].index_select(0, c) + 1.1 * y
     width = footprint[index] if isinstance(footprint, Tensor) else torch.full_like(u, footprint)
     field = atlas.sample(torch.full_like(c, atlas.offset(None)), u, v, width * stretch)[:, 0]
-    density = smoothstep(-0.35, 1.15, field)
-    lit = smoothstep(-0.2, 2.0, field)
+    density = smoothstep(-0.5, 0.7, field) * (y * 30.0).clamp_max(1.0)
+    lit = smoothstep(0.0, 1.8, field)
     direct, ambient = clip_vector(pack, "direct", c), clip_vector(pack, "ambient", c)
     bright = tuple((1.05 - 0.45 * lit) * (0.85 * direct[i] + 0.95 * ambient[i]) for i in range(3))
     cloud = mix(

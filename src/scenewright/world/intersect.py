@@ -128,7 +128,7 @@ def _pyramid_interval(o: Vec, d: Vec) -> tuple[Tensor, Tensor]:
     height, base = 2.0 * PYRAMID_HALF_HEIGHT, PYRAMID_BASE_HALF
     room = 0.5 * height * base - base * o[1]
     fall = base * d[1]
-    near, far = None, None
+    near, far = torch.full_like(room, -_FAR), torch.full_like(room, _FAR)
     for space, rate in (
         (room - height * o[0], fall + height * d[0]),
         (room + height * o[0], fall - height * d[0]),
@@ -139,10 +139,8 @@ def _pyramid_interval(o: Vec, d: Vec) -> tuple[Tensor, Tensor]:
         rate = _away_from_zero(rate)
         t = space / rate
         leaving = rate > 0.0
-        enter, leave = torch.where(leaving, -_FAR, t), torch.where(leaving, t, _FAR)
-        near = enter if near is None else torch.maximum(near, enter)
-        far = leave if far is None else torch.minimum(far, leave)
-    assert near is not None and far is not None
+        near = torch.maximum(near, torch.where(leaving, -_FAR, t))
+        far = torch.minimum(far, torch.where(leaving, t, _FAR))
     return near, far
 
 
@@ -177,7 +175,7 @@ def _torus_quartic(o: Vec, d: Vec) -> tuple[Tensor, Tensor, Tensor, Tensor, Tens
 
     ``start`` is where the line comes closest to the centre, which makes the quartic depressed.
     """
-    ox, oy, oz, dx, dy, dz = torch.broadcast_tensors(*(v.double() for v in (*o, *d)))
+    ox, oy, oz, dx, dy, dz = (v.double() for v in (*o, *d))
     speed = (dx * dx + dy * dy + dz * dz).sqrt()
     dx, dy, dz = dx / speed, dy / speed, dz / speed
     shift = -(ox * dx + oy * dy + oz * dz)
@@ -256,8 +254,9 @@ def quartic_roots(p: Tensor, q: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _torus_nearest(o: Vec, d: Vec, t_min: float) -> Tensor:
-    p, q, r, start, speed = (x.reshape(-1) for x in _torus_quartic(o, d))
-    shape = torch.broadcast_shapes(*(v.shape for v in (*o, *d)))
+    quartic = _torus_quartic(o, d)
+    shape = quartic[0].shape
+    p, q, r, start, speed = (x.expand(shape).reshape(-1) for x in quartic)
     nearest = torch.full(p.shape, torch.inf, dtype=torch.float64, device=p.device)
     hit = _has_real_root(p, q, r).nonzero().squeeze(1)
     if hit.numel():

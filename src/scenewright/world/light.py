@@ -6,13 +6,14 @@ Irradiances are scaled so that a surface of albedo a that faces a noon sun has r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from scenewright.world.scene import Sky, TimeOfDay
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Light:
     """``sun``: unit vector towards the sun (the moon at night), world space. ``radius``: angular radius of
     the light in radians. ``direct``, ``ambient``: RGB irradiance of a surface that faces the sun, and of
@@ -40,13 +41,13 @@ _SUN = {
 _DIRECT = {
     "morning": (1.02, 0.84, 0.62),
     "noon": (1.00, 0.96, 0.88),
-    "evening": (1.04, 0.70, 0.42),
+    "evening": (1.04, 0.74, 0.48),
     "night": (0.20, 0.26, 0.40),
 }
 _AMBIENT = {
     "morning": (0.33, 0.36, 0.44),
     "noon": (0.33, 0.38, 0.45),
-    "evening": (0.33, 0.31, 0.40),
+    "evening": (0.32, 0.32, 0.42),
     "night": (0.090, 0.115, 0.190),
 }
 _ZENITH = {
@@ -57,7 +58,7 @@ _ZENITH = {
 }
 _HORIZON = {
     "morning": (0.95, 0.80, 0.66),
-    "noon": (0.72, 0.83, 0.95),
+    "noon": (0.62, 0.78, 0.96),
     "evening": (1.00, 0.58, 0.36),
     "night": (0.055, 0.080, 0.160),
 }
@@ -75,18 +76,19 @@ _BACKDROP = {
 }
 
 
+@lru_cache(maxsize=64)
 def light_of(time: TimeOfDay, sky: Sky) -> Light:
     """The light of a time of day under a sky."""
     sun = np.array(_SUN[time])
     direct, ambient = np.array(_DIRECT[time]), np.array(_AMBIENT[time])
     zenith, horizon, glow = np.array(_ZENITH[time]), np.array(_HORIZON[time]), np.array(_GLOW[time])
-    radius, cloud, fog = 0.035, 0.0, 24.0
+    radius, cloud, fog = 0.035, 0.0, 30.0
     if sky == "cloudy":
         grey = ambient.mean()
         direct, radius, cloud = 0.55 * direct, 0.11, 1.0
         ambient = 1.35 * (0.45 * ambient + 0.55 * grey)
         zenith = 0.5 * zenith + 0.5 * zenith.mean()
-        horizon = 0.55 * horizon + 0.45 * 0.85 * horizon.mean()
+        horizon = 0.75 * (0.8 * horizon + 0.2 * horizon.mean())
         glow = 0.3 * glow
     elif sky == "studio":
         backdrop = np.array(_BACKDROP[time])
@@ -113,6 +115,7 @@ def _disc_axes(sun: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return right, np.cross(sun, right)
 
 
+@lru_cache(maxsize=64)
 def light_directions(light: Light, count: int) -> np.ndarray:
     """Unit vectors ``(count, 3)`` towards evenly spread points of the light's disc (a sunflower spiral)."""
     right, up = _disc_axes(light.sun)
@@ -125,6 +128,7 @@ def light_directions(light: Light, count: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
+@lru_cache(maxsize=64)
 def light_outline(light: Light) -> np.ndarray:
     """Directions ``(4, 3)`` whose hull holds the whole disc of the light."""
     right, up = _disc_axes(light.sun)

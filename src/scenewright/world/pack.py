@@ -66,7 +66,7 @@ def second_color(color: Color, material: Material) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pack:
-    """Tables of a batch on one device. Vectors are stored component first: ``(3, I)``, matrices ``(9, I)``."""
+    """Tables of a batch on one device. Vectors are stored component first, ``(3, I)``, matrices ``(9, I)``."""
 
     num_frames: int  # F
     # items

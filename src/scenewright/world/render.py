@@ -120,11 +120,11 @@ def render(
 
 
 def _check_outputs(outputs: Iterable[Output]) -> frozenset[Output]:
-    wanted = frozenset([outputs] if isinstance(outputs, str) else outputs)
-    unknown = sorted(wanted - set(OUTPUTS))
-    if unknown:
-        raise ValueError(f"unknown output {unknown[0]!r}: choose from {', '.join(OUTPUTS)}")
-    return wanted
+    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    for name in wanted:
+        if name not in OUTPUTS:
+            raise ValueError(f"unknown output {name!r}: choose from {', '.join(OUTPUTS)}")
+    return frozenset(wanted)
 
 
 def _check_states(scenes: Sequence[Scene], states: Sequence[States]) -> None:
@@ -211,8 +211,8 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
     touched = torch.zeros(tables.num_frames * pixels, dtype=torch.bool, device=device)
     kept = seen.nonzero().squeeze(1)
     hit_pixel = hits.pixel[kept]
-    for where in (hit_pixel, shadow_pixel, dim_pixel):
-        touched[where] = True
+    for pixel in (hit_pixel, shadow_pixel, dim_pixel):
+        touched[pixel] = True
     dirty = touched.nonzero().squeeze(1)
     if dirty.numel() == 0:
         return frames.view(-1, height, width, 3)
@@ -226,9 +226,9 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
     shadow_slot, dim_slot = (tables.slot.index_select(0, i) for i in (shadow_item, dim_item))
     for slot in range(tables.items_of_frame.shape[1]):
         mine = (shadow_slot == slot).nonzero().squeeze(1)
-        where, share, item = shadow_at[mine], shadow_share[mine], shadow_item[mine]
+        at, share, item = shadow_at[mine], shadow_share[mine], shadow_item[mine]
         for i in range(3):
-            sunlight[i, where] *= 1.0 - share * (1.0 - tint[i].index_select(0, item))
+            sunlight[i, at] *= 1.0 - share * (1.0 - tint[i].index_select(0, item))
         mine = (dim_slot == slot).nonzero().squeeze(1)
         open_sky[dim_at[mine]] *= 1.0 - dim_share[mine]
 
@@ -240,10 +240,10 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
         for low in range(0, index.numel(), chunk // 2):
             part = hits.select(index[low : low + chunk // 2], [])
             colour = shade(tables, atlas, part, shape, subs)
-            where = number[part.pixel] * subs + part.sub
+            at = number[part.pixel] * subs + part.sub
             for i in range(3):
-                layers[i, where] = colour[i]
-            layers[3, where] = 1.0
+                layers[i, at] = colour[i]
+            layers[3, at] = 1.0
     summed = layers.view(4, dirty.numel(), subs)
     total = summed[..., 0].clone()
     for sub in range(1, subs):

@@ -152,7 +152,7 @@ def _refract(d: Vec, n: Vec, eta: float) -> tuple[Vec, Tensor]:
     return out, k < 0.0
 
 
-# ------------------------------------------------------------------------------------- other objects in a frame
+# ----------------------------------------------------------------------------------- other objects in a frame
 
 
 def _pairs(
@@ -297,12 +297,10 @@ def _irradiance(pack: Pack, clip: Tensor, n: Vec, sunlight: Vec | None, height: 
     return _add(sky, direct if sunlight is None else _times(direct, sunlight))
 
 
-def _environment(
-    pack: Pack, atlas: TextureAtlas, item: Tensor, p: Vec, d: Vec, blur: float, shadowed: bool
-) -> Vec:
+def _environment(pack: Pack, atlas: TextureAtlas, item: Tensor, p: Vec, d: Vec, blur: float) -> Vec:
     """Radiance that comes along unit directions ``d`` to points ``p``: sky, ground, other objects.
 
-    ``shadowed``: the ground shows the shadow of the item itself, taken as a sphere.
+    The ground shows the shadow of the item itself, taken as a sphere.
     """
     clip = pack.clip.index_select(0, item)
     result = list(sky_radiance(pack, atlas, clip, d, blur))
@@ -322,10 +320,13 @@ def _environment(
         sun = clip_vector(pack, "sun", c)
         ahead = dot(to, sun)
         aside = (squared - ahead * ahead).clamp_min(0.0).sqrt() / radius
-        lit = smoothstep(0.75, 1.15, aside) if shadowed else torch.ones_like(aside)
+        lit = smoothstep(0.75, 1.15, aside)
+        tint = pack.of("shadow_tint", it)
         fog = fog_share(pack, c, t)
         for i in range(3):
-            ground = albedo[:, i] * (light.ambient[i][c] * open_sky + light.direct[i][c] * lit)
+            ground = albedo[:, i] * (
+                light.ambient[i][c] * open_sky + light.direct[i][c] * (lit + (1.0 - lit) * tint[i])
+            )
             result[i][index] = ground + fog * (result[i][index] - ground)
     seen: Vec = (result[0], result[1], result[2])
     company = pack.company.index_select(0, item).nonzero().squeeze(1)
@@ -354,9 +355,10 @@ def _through_glass(
     out, total = _refract(d2, (-n2[0], -n2[1], -n2[2]), _GLASS_INDEX)
     # Where no light leaves, look along the surface it grazes.
     flat = normalize(along(d2, n2, -dot(d2, n2)))
-    out = mix(out, flat, total.to(out[0].dtype))
+    blocked = total.to(t.dtype)
+    out = mix(out, flat, blocked)
     end = along(pack.of("position", item), _turn(m, leave), scale)
-    return _environment(pack, atlas, item, end, normalize(out), 0.01, False), t
+    return _environment(pack, atlas, item, end, normalize(out), 0.01), t + 0.8 * blocked
 
 
 def shade(pack: Pack, atlas: TextureAtlas, hits: Hits, shape: Shape, subs: int) -> Vec:
@@ -414,22 +416,25 @@ def shade(pack: Pack, atlas: TextureAtlas, hits: Hits, shape: Shape, subs: int) 
 
     shiny = ((metal + glass) > 0.0).nonzero().squeeze(1)
     if shiny.numel():
-        it, c = item[shiny], clip[shiny]
+        it = item[shiny]
         view_s, n_s, p_s = _pick(view, shiny), _pick(n, shiny), _pick(p, shiny)
         cosine = facing_eye[shiny]
         mirror = _reflect(view_s, n_s)
-        seen = _environment(pack, atlas, it, p_s, mirror, 0.05, True)
+        seen = _environment(pack, atlas, it, p_s, mirror, 0.16)
         spark = _power(lobe[shiny], 3) * lit[shiny]
         spark_rgb = _scale(_pick(direct, shiny), spark)
         is_metal = (metal[shiny] > 0.0).nonzero().squeeze(1)
         if is_metal.numel():
             tint = _pick(albedo, shiny[is_metal])
-            edge = _fresnel(cosine[is_metal], 0.0) * 0.6
-            base = mix(tint, (torch.ones_like(edge),) * 3, 0.06 + 0.94 * edge)
+            edge = _fresnel(cosine[is_metal], 0.0)
+            base = mix(tint, (torch.ones_like(edge),) * 3, 0.035 + 0.45 * edge)
             shine = _times(base, _pick(seen, is_metal))
-            body = _scale(_pick(diffuse, shiny[is_metal]), torch.full_like(edge, 0.34))
-            glint = _scale(_times(base, _pick(spark_rgb, is_metal)), torch.full_like(edge, 1.3))
-            metal_rgb = _add(_add(_scale(shine, torch.full_like(edge, 0.85)), body), glint)
+            body = _scale(_pick(diffuse, shiny[is_metal]), torch.full_like(edge, 0.22))
+            glint = _times(
+                mix(base, (torch.ones_like(edge),) * 3, torch.full_like(edge, 0.25)),
+                _pick(spark_rgb, is_metal),
+            )
+            metal_rgb = _add(_add(shine, body), _scale(glint, torch.full_like(edge, 1.5)))
             for i in range(3):
                 colour[i][shiny[is_metal]] = metal_rgb[i]
         is_glass = (metal[shiny] <= 0.0).nonzero().squeeze(1)
@@ -448,7 +453,7 @@ def shade(pack: Pack, atlas: TextureAtlas, hits: Hits, shape: Shape, subs: int) 
             share = _fresnel(cosine[is_glass], 0.05)
             depth = (0.72 + 0.22 * way).clamp_max(1.0)
             tint = mix((torch.ones_like(depth),) * 3, _pick(albedo, where), depth)
-            body = _scale(_pick(diffuse, where), torch.full_like(share, 0.26))
+            body = _scale(_pick(diffuse, where), torch.full_like(share, 0.17))
             inner = _add(_scale(_times(through, tint), torch.full_like(share, 0.95)), body)
             glass_rgb = mix(inner, _pick(seen, is_glass), share)
             glass_rgb = _add(glass_rgb, _scale(_pick(spark_rgb, is_glass), torch.full_like(share, 1.6)))

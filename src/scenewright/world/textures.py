@@ -1,4 +1,4 @@
-"""Procedural ground textures and cloud noise: made once, tileable, kept as mip pyramids and sampled trilinearly.
+"""Procedural ground textures and cloud noise: made once, tileable, sampled trilinearly from mip pyramids.
 
 A texture covers ``PERIOD`` x ``PERIOD`` world units with ``SIZE`` x ``SIZE`` texels of linear-light albedo.
 """

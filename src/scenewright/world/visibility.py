@@ -127,7 +127,7 @@ def local_rays(pack: Pack, item: Tensor, right: Tensor, up: Tensor) -> tuple[Vec
 
 
 def cast(pack: Pack, width: int, height: int, samples: int) -> tuple[Hits, Tensor]:
-    """All hits of all items within the picture, hidden ones too, and which of them are seen (bool ``(n,)``)."""
+    """All hits of all items within the picture, hidden ones too, and which are seen (bool ``(n,)``)."""
     device = pack.frame.device
     size = tile_size(height)
     area = size * size
