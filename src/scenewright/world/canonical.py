@@ -43,18 +43,27 @@ def canonical(description: Description) -> Description:
     return Description(
         entities=tuple(description.entities[i] for i in arrangement),
         events=tuple(
-            Event(
-                stage=stage,
-                subject=subject,
-                kind=kind,
-                target=None if target < 0 else target,
-                direction=direction or None,
-                speed=speed or None,
+            Event.model_validate(
+                {
+                    "stage": stage,
+                    "subject": subject,
+                    "kind": kind,
+                    "target": None if target < 0 else target,
+                    "direction": direction or None,
+                    "speed": speed or None,
+                }
             )
             for stage, subject, kind, target, direction, speed in event_keys
         ),
         relations=tuple(
-            Relation(subject=subject, kind=kind, reference=reference, second=None if second < 0 else second)
+            Relation.model_validate(
+                {
+                    "subject": subject,
+                    "kind": kind,
+                    "reference": reference,
+                    "second": None if second < 0 else second,
+                }
+            )
             for subject, kind, reference, second in relation_keys
         ),
         camera=description.camera,

@@ -1,18 +1,19 @@
-"""The words of the world: every concept with its synonyms, marked train or held-out, and the phrase tables
-the parser reads them back with.
+"""The words of the world: every concept with its synonyms, marked train or held-out, and the list of the
+words that training text knows.
 
-Writer and parser share these tables, so a word that can be written can be read. A word with ``held_out``
-never appears in training text; it names the same concept as its train neighbours.
+The writer takes its words from here and the phrase tables of :mod:`~scenewright.world.reading` are built from
+here, so a word that can be written can be read. A word with ``held_out`` never appears in training text; it
+names the same concept as its train neighbours.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from scenewright.world.scene import (
     CameraDirection,
@@ -29,8 +30,6 @@ from scenewright.world.scene import (
     Speed,
     TimeOfDay,
 )
-
-T = TypeVar("T")
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.,;:!?]")
@@ -412,162 +411,18 @@ CAMERA_ADJECTIVES: dict[CameraKind, tuple[str, ...]] = {
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
-# ------------------------------------------------------------------------------------- what only readers know
-
-#: Words that people write and the writer does not; the parser maps them to the nearest concept.
-READ_ONLY_NOUNS: dict[str, Shape | None] = {
-    "toroid": "torus", "bagel": "torus", "bagels": "torus", "rod": "cylinder", "column": "cylinder",
-    "cans": "cylinder", "dice": "cube", "die": "cube", "boxs": "cube", "tori": "torus",
-    "something": None, "shape": None, "shapes": None,
-}  # fmt: skip
-READ_ONLY_COLORS: dict[str, Color] = {
-    "crimson": "red", "golden": "yellow", "gold": "yellow", "lime": "green", "emerald": "green",
-    "teal": "cyan", "navy": "blue", "azure": "blue", "magenta": "pink", "tan": "brown", "silver": "gray",
-}  # fmt: skip
-READ_ONLY_SIZES: dict[str, Size] = {
-    "mini": "small", "petite": "small", "enormous": "large", "gigantic": "large", "massive": "large",
-    "great": "large", "average": "medium", "medium size": "medium", "mid size": "medium",
-}  # fmt: skip
-READ_ONLY_MATERIALS: dict[str, Material] = {
-    "chrome": "metal", "iron": "metal", "polished": "metal", "stripey": "striped", "banded": "striped",
-    "chequerboard": "chequered", "checkerboard": "chequered", "mat": "matte", "crystal": "glass",
-}  # fmt: skip
-READ_ONLY_VERBS: dict[MotionKind, tuple[Verb, ...]] = {
-    "fall": (Verb("tumble", "tumbles", "tumbling", "tumbled"),),
-    "jump": (Verb("jump", "jumps", "jumping", "jumped", "up"),),
-    "spin": (
-        Verb("turn", "turns", "turning", "turned", "around"),
-        Verb("whirl", "whirls", "whirling", "whirled"),
-    ),
-    "orbit": (
-        Verb("orbit", "orbits", "orbiting", "orbited", "around"),
-        Verb("circle", "circles", "circling", "circled", "around"),
-        Verb("move", "moves", "moving", "moved", "around"),
-        Verb("rotate", "rotates", "rotating", "rotated", "around"),
-    ),
-    "grow": (
-        Verb("become", "becomes", "becoming", "become", "bigger"),
-        Verb("become", "becomes", "becoming", "become", "larger"),
-        Verb("enlarge", "enlarges", "enlarging", "enlarged"),
-    ),
-    "shrink": (Verb("become", "becomes", "becoming", "become", "smaller"),),
-    "vanish": (Verb("fade", "fades", "fading", "faded"),),
-    "follow": (
-        Verb("go", "goes", "going", "gone", "after"),
-        Verb("run", "runs", "running", "run", "after"),
-        Verb("trail", "trails", "trailing", "trailed"),
-    ),
-    "collide": (
-        Verb("strike", "strikes", "striking", "struck"),
-        Verb("smash", "smashes", "smashing", "smashed", "into"),
-    ),
-    "swap": (
-        Verb("swap", "swaps", "swapping", "swapped", "positions with", mutual="positions"),
-        Verb("change", "changes", "changing", "changed", "places with", mutual="places"),
-        Verb("exchange", "exchanges", "exchanging", "exchanged", "places with", mutual="places"),
-    ),
-    "shake": (Verb("vibrate", "vibrates", "vibrating", "vibrated"),),
-}
-#: "moves left": rolls if the thing can roll, else slides.
-MOVE_VERB = (
-    Verb("move", "moves", "moving", "moved"),
-    Verb("go", "goes", "going", "gone"),
-    Verb("travel", "travels", "travelling", "travelled"),
-    Verb("drift", "drifts", "drifting", "drifted"),
-)
-READ_ONLY_DIRECTIONS: dict[str, Direction] = {
-    "towards the left": "left", "toward the left": "left", "towards the right": "right",
-    "toward the right": "right", "towards the camera": "toward", "toward the viewer": "toward",
-    "towards us": "toward", "forwards": "toward", "closer": "toward", "backward": "away",
-    "backwards": "away", "back": "away", "counter clockwise": "counterclockwise",
-    "anti clockwise": "counterclockwise",
-}  # fmt: skip
-READ_ONLY_RELATIONS: dict[str, RelationKind] = {
-    "to left of": "left_of", "to right of": "right_of", "at the left of": "left_of",
-    "at the right of": "right_of", "above": "on_top_of", "onto": "on_top_of", "upon": "on_top_of",
-    "by the side of": "near", "in the middle between": "between",
-}  # fmt: skip
-READ_ONLY_SPEEDS: dict[str, Speed] = {"slow": "slow", "quick": "fast", "rapid": "fast", "speedily": "fast"}
-
-
-# ------------------------------------------------------------------------------------------- tables to read by
-
-
-@dataclass(frozen=True)
-class PhraseTable(Generic[T]):
-    """Phrases and what they mean; :meth:`match` finds the longest phrase at a position."""
-
-    by_first: dict[str, list[tuple[tuple[str, ...], T]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, pairs: Iterable[tuple[str, T]]) -> PhraseTable[T]:
-        table: dict[str, list[tuple[tuple[str, ...], T]]] = {}
-        for text, value in pairs:
-            words = tuple(tokenize(text))
-            entries = table.setdefault(words[0], [])
-            if all(known != words for known, _ in entries):
-                entries.append((words, value))
-        for entries in table.values():
-            entries.sort(key=lambda entry: -len(entry[0]))
-        return cls(table)
-
-    def match(self, tokens: list[str], at: int) -> tuple[T, int] | None:
-        """(meaning, number of words) of the longest phrase that starts at ``at``, or ``None``."""
-        if at >= len(tokens):
-            return None
-        for words, value in self.by_first.get(tokens[at], ()):
-            if len(words) == 1 or tuple(tokens[at : at + len(words)]) == words:
-                return value, len(words)
-        return None
-
-    def words(self) -> Iterator[str]:
-        for entries in self.by_first.values():
-            for words, _ in entries:
-                yield from words
-
-
-@dataclass(frozen=True)
-class VerbReading:
-    """What a verb form means. ``kind`` ``None``: "moves", to be settled by the shape. ``form``: third, base,
-    ing or participle. ``mutual``: the subjects do it to each other, no object follows."""
-
-    kind: MotionKind | None
-    form: str
-    mutual: bool = False
-
-
-def verb_readings() -> Iterator[tuple[str, VerbReading]]:
-    kinds: list[tuple[MotionKind | None, tuple[Verb, ...]]] = [*MOTION_VERBS.items()]
-    kinds += READ_ONLY_VERBS.items()
-    kinds.append((None, MOVE_VERB))
-    for kind, verbs in kinds:
-        for verb in verbs:
-            for form in ("third", "base", "ing", "participle"):
-                head = getattr(verb, form)
-                yield f"{head} {verb.tail}", VerbReading(kind, form)
-                if verb.mutual is not None:
-                    yield f"{head} {verb.mutual}", VerbReading(kind, form, mutual=True)
-
-
-def noun_readings() -> Iterator[tuple[str, tuple[Shape | None, bool]]]:
-    """(word, (shape, is plural))."""
-    for shape, nouns in SHAPE_NOUNS.items():
-        for noun in nouns:
-            yield noun.singular, (shape, False)
-            yield noun.plural, (shape, True)
-    for word, read_shape in READ_ONLY_NOUNS.items():
-        yield word, (read_shape, word.endswith("s") and word != "torus")
-
-
-FUNCTION_WORDS = tuple(
-    ["a", "an", "the", "one", "two", "three", "four", "five", "six", "1", "2", "3", "4", "5", "6", "first", "second", "third", "fourth", "fifth", "sixth", "another", "other", "pair", "of", "and", "then", "after", "that", "before", "while", "as", "at", "same", "time", "meanwhile", "finally", "there", "is", "are", "it", "they", "them", "its", "their", "with", "which", "made", "both", "scene", "camera", "next"]
-)
+#: Words of training text that belong to no concept.
+FUNCTION_WORDS = """
+    a an the one two three four five six 1 2 3 4 5 6 first second third fourth fifth sixth another pair of and
+    then after that before while as at same time meanwhile finally next there is are it they them its their
+    with made both scene camera
+"""
 
 
 @cache
 def known_words() -> frozenset[str]:
     """Every word that training text can hold, inflected forms and function words included."""
-    texts: list[str] = list(FUNCTION_WORDS)
+    texts = [FUNCTION_WORDS]
     for nouns in SHAPE_NOUNS.values():
         for noun in nouns:
             if not noun.held_out:
