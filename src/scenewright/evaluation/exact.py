@@ -26,8 +26,9 @@ import numpy as np
 
 from scenewright.evaluation.reading import Reading, ReadMotion, ReadObject
 from scenewright.evaluation.relations import holds
+from scenewright.world.contact import ROLLING_RADIUS
 from scenewright.world.scene import (
-    ROLLING_SHAPES,
+    SHAPES,
     Description,
     Entity,
     MotionKind,
@@ -46,6 +47,9 @@ ATTRIBUTES: tuple[str, ...] = (
     "relation",
 )
 
+#: Shapes that slide when they are told to roll; a cube tumbles, the others turn.
+SLIDING_ROLLERS: frozenset[Shape] = frozenset(SHAPES) - set(ROLLING_RADIUS) - {"cube"}
+
 #: More read objects than this are ignored in matching (never in counting), the least certain first.
 MAX_MATCHED = 7
 
@@ -53,9 +57,9 @@ MAX_MATCHED = 7
 def same_look(kind: MotionKind, shape: Shape | None) -> frozenset[MotionKind]:
     """The kinds that look like ``kind`` when an object of ``shape`` does it, itself among them.
 
-    A shape that cannot roll slides when it is told to roll: the world draws the two alike.
+    A cone or pyramid that is told to roll slides: the world draws the two alike.
     """
-    if kind == "roll" and shape is not None and shape not in ROLLING_SHAPES:
+    if kind == "roll" and shape in SLIDING_ROLLERS:
         return frozenset({"roll", "slide"})
     return frozenset({kind})
 

@@ -30,8 +30,8 @@ class ReadObject:
     ``presence``: how sure the reader is that it is one, 0 to 1. ``motions``: what it does in order of time;
     empty means that it stays still. ``boxes``: float32 (T, 4), left, top, right, bottom as fractions of the
     picture; ``seen``: float32 (T,), 0 where it was not found in the frame (its box is then carried over);
-    ``depth``: float32 (T,), distance along the view axis in world units. ``probabilities``: per attribute, the
-    distribution over the world's values in their order.
+    ``depth``: float32 (T,), distance along the view axis in world units. ``probabilities``: per attribute,
+    the distribution over the world's values in their order.
     """
 
     shape: Shape

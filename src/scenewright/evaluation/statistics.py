@@ -16,7 +16,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its confidence interval. ``n``: values behind it; ``clusters``: independent groups of them."""
+    """A mean and its confidence interval. ``n``: values; ``clusters``: independent groups of them."""
 
     value: float
     low: float

@@ -1,0 +1,177 @@
+"""Builds the suite ``world-core`` from the world's grammar and splits.
+
+``python -m scenewright.evaluation.suites.build`` writes the YAML file anew. The file is what counts: prompts
+stay as they are when the grammar grows, so that scores stay comparable; a changed suite takes a new name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from scenewright.evaluation.suites import HERE, Suite, SuitePrompt, save_suite
+from scenewright.seeds import keyed_seed
+from scenewright.world.grammar import write
+from scenewright.world.layout import SamplerConfig, complete, sample_description
+from scenewright.world.parser import parse
+from scenewright.world.scene import (
+    COLORS,
+    MATERIALS,
+    ROLLING_SHAPES,
+    SHAPES,
+    SIZES,
+    Color,
+    Description,
+    Direction,
+    Entity,
+    Event,
+    MotionKind,
+    Shape,
+)
+from scenewright.world.splits import HELD_OUT_COLOR_SHAPE, HELD_OUT_SHAPE_MOTION, TRAIN_EXCLUDED, is_train
+
+NAME = "world-core"
+
+#: How many prompts of the main section ask for each motion and direction: 96 in all.
+SINGLE: dict[tuple[MotionKind, Direction | None], int] = {
+    **{("roll", d): 4 for d in ("left", "right", "toward", "away")},
+    **{("slide", d): 4 for d in ("left", "right", "toward", "away")},
+    **{("bounce", d): 4 for d in (None, "left", "right")},
+    **{("jump", d): 4 for d in (None, "left", "right")},
+    **{("spin", d): 4 for d in ("clockwise", "counterclockwise")},
+    ("fall", None): 8,
+    ("grow", None): 6,
+    ("shrink", None): 6,
+    ("appear", None): 4,
+    ("vanish", None): 4,
+    ("shake", None): 4,
+}
+PAIRS, TRIPLES, COMBINATIONS = 32, 24, 32
+
+
+def build() -> Suite:
+    """The suite, the same every time."""
+    prompts = [
+        *_say("single", _single(), held_out_phrasings=True),
+        *_say("two-objects", _several(2, PAIRS), held_out_phrasings=True),
+        *_say("three-objects", _several(3, TRIPLES), held_out_phrasings=True),
+        *_say("combinations", _combinations(), held_out_phrasings=False),
+    ]
+    return Suite(NAME, tuple(prompts))
+
+
+def _say(section: str, descriptions: Sequence[Description], *, held_out_phrasings: bool) -> list[SuitePrompt]:
+    prompts = []
+    for i, description in enumerate(descriptions):
+        seed = keyed_seed(NAME, section, i) % 2**31
+        text = write(description, seed, held_out_phrasings=held_out_phrasings)
+        complete(parse(text).description, seed)  # a prompt without a possible scene has no ceiling
+        prompts.append(SuitePrompt(f"{section}-{i:03d}", section, text, seed))
+    return prompts
+
+
+def _single() -> list[Description]:
+    """Colours, shapes and sizes as evenly spread over the motions as the held-out pairs allow."""
+    rng = np.random.default_rng(keyed_seed(NAME, "single"))
+    cells = [cell for cell, count in SINGLE.items() for _ in range(count)]
+    cells.sort(key=lambda cell: (cell[0] != "roll", rng.random()))
+    used: Counter[str] = Counter()
+    chosen = {}
+    for i, (kind, direction) in enumerate(cells):
+        options = [
+            (
+                used[color] / len(SHAPES) + used[shape] / len(COLORS) + used[f"{shape} {kind}"],
+                rng.random(),
+                color,
+                shape,
+            )
+            for color in COLORS
+            for shape in SHAPES
+            if kind != "roll" or shape in ROLLING_SHAPES
+            if is_train(_one(color, shape, kind, direction))
+        ]
+        _, _, color, shape = min(options)
+        used.update((color, shape, f"{shape} {kind}"))
+        entity = Entity(
+            color=color,
+            shape=shape,
+            size=SIZES[i // 2 % len(SIZES)] if i % 2 else None,
+            material=MATERIALS[i // 4 % len(MATERIALS)] if i % 4 == 0 else None,
+        )
+        chosen[i] = Description(
+            entities=(entity,), events=(Event(kind=kind, subject=0, direction=direction),)
+        )
+    return [chosen[i] for i in rng.permutation(len(chosen)).tolist()]
+
+
+def _several(objects: int, count: int) -> list[Description]:
+    """Different objects with relations and motions; only what the exact measure scores is said."""
+    config = SamplerConfig(
+        num_objects=(objects, objects),
+        max_moving=2,
+        still=0.35,
+        sequences=0.0,
+        speeds=0.0,
+        groups=0.0,
+        relations=0.7,
+        moving_camera=0.0,
+        settings=0.0,
+        **TRAIN_EXCLUDED,
+    )
+    return list(_distinct(config, count))
+
+
+def _distinct(config: SamplerConfig, count: int) -> Iterator[Description]:
+    rng = np.random.default_rng(keyed_seed(NAME, "several", config.num_objects[0]))
+    found = 0
+    while found < count:
+        drawn = sample_description(int(rng.integers(2**31)), config=config)
+        looks = {(e.color, e.shape) for e in drawn.entities}
+        if len(looks) < len(drawn.entities) or len(drawn.entities) < config.num_objects[0]:
+            continue
+        entities = tuple(
+            Entity(color=e.color, shape=e.shape, size=e.size if rng.random() < 0.4 else None)
+            for e in drawn.entities
+        )
+        description = Description(entities=entities, events=drawn.events, relations=drawn.relations)
+        if not (description.events or description.relations):
+            continue
+        try:
+            complete(description, 0)
+        except ValueError:
+            continue
+        found += 1
+        yield description
+
+
+def _combinations() -> list[Description]:
+    """One object with a pair that training never shows."""
+    rng = np.random.default_rng(keyed_seed(NAME, "combinations"))
+    looks = sorted(HELD_OUT_COLOR_SHAPE)
+    moves = sorted(HELD_OUT_SHAPE_MOTION)
+    cells = [cell for cell in SINGLE if cell[0] != "roll"]
+    out = []
+    for i in range(COMBINATIONS // 2):
+        color, shape = looks[i % len(looks)]
+        free = [c for c in cells if (shape, c[0]) not in HELD_OUT_SHAPE_MOTION]
+        kind, direction = free[int(rng.integers(len(free)))]
+        out.append(_one(color, shape, kind, direction))
+        shape, kind = moves[i % len(moves)]
+        colors = [c for c in COLORS if (c, shape) not in HELD_OUT_COLOR_SHAPE]
+        directions = [d for k, d in SINGLE if k == kind]
+        direction = directions[int(rng.integers(len(directions)))]
+        out.append(_one(colors[int(rng.integers(len(colors)))], shape, kind, direction))
+    return out
+
+
+def _one(color: Color, shape: Shape, kind: MotionKind, direction: Direction | None) -> Description:
+    return Description(
+        entities=(Entity(color=color, shape=shape),),
+        events=(Event(kind=kind, subject=0, direction=direction),),
+    )
+
+
+if __name__ == "__main__":
+    save_suite(build(), HERE / f"{NAME}.yaml")

@@ -1,0 +1,137 @@
+"""What can be evaluated: a model, a folder of videos, or the world's own renders.
+
+A system gives one clip a prompt and says by a key what it is, so that results are never mixed up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from scenewright.clip import Clip, Prompt
+from scenewright.evaluation.suites import Suite, SuitePrompt
+
+if TYPE_CHECKING:
+    from scenewright.generation.pipeline import TextToVideo
+
+#: The name that means the world itself.
+WORLD = "world"
+
+
+class System(Protocol):
+    """``name`` for people, ``key`` changes whenever the clips could."""
+
+    name: str
+    key: str
+
+    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+        """One clip for each prompt, in order."""
+        ...
+
+
+class WorldSystem:
+    """Completes and renders each prompt: what a perfect model would make, and so the ceiling."""
+
+    name = WORLD
+
+    def __init__(self, width: int = 128, height: int = 128, num_frames: int = 16, fps: float = 8.0) -> None:
+        self.size = (width, height)
+        self.num_frames, self.fps = num_frames, fps
+        self.key = f"{WORLD}:{_world_version()}:{width}x{height}:{num_frames}@{fps:g}"
+
+    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+        from scenewright.world.layout import complete
+        from scenewright.world.parser import parse
+        from scenewright.world.render import render
+
+        seconds = self.num_frames / self.fps
+        scenes = [complete(parse(p.text).description, p.seed + seed, seconds=seconds) for p in prompts]
+        width, height = self.size
+        renders = render(scenes, width=width, height=height, num_frames=self.num_frames, fps=self.fps)
+        frames = [r.rgb for r in renders if r.rgb is not None]
+        return [Clip(frames=f, fps=self.fps, caption=p.text) for f, p in zip(frames, prompts, strict=True)]
+
+
+class ModelSystem:
+    """A pipeline; ``untrained`` gives its network fresh random weights."""
+
+    def __init__(self, model: str | Path, *, untrained: bool = False) -> None:
+        from scenewright.generation.loading import load_pipeline, untrained_pipeline
+
+        self.pipeline: TextToVideo = untrained_pipeline(model) if untrained else load_pipeline(model)
+        self.name = self.pipeline.name
+        card = self.pipeline.model.config.model_dump_json() + self.pipeline.settings.model_dump_json()
+        identity = hashlib.sha256(f"{self.pipeline.model_hash}{card}".encode()).hexdigest()[:16]
+        self.key = f"{self.name}:{identity}"
+
+    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+        return self.pipeline.generate([Prompt(text=p.text, seed=p.seed + seed) for p in prompts])
+
+
+class FolderSystem:
+    """A folder of videos with ``index.jsonl``: one ``{"file": …, "prompt": …}`` a line, paths inside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.name or str(folder)
+        index = folder / "index.jsonl"
+        if not index.is_file():
+            raise ValueError(
+                f'{folder} has no index.jsonl; write one line {{"file": …, "prompt": …}} a video'
+            )
+        self.files: dict[str, Path] = {}
+        prompts = []
+        for number, line in enumerate(index.read_text(encoding="utf-8").splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                file, text = str(row["file"]), str(row["prompt"])
+            except (json.JSONDecodeError, KeyError, TypeError):
+                raise ValueError(f'{index}, line {number}: not an object with "file" and "prompt"') from None
+            identifier = f"{number:05d}"
+            self.files[identifier] = folder / file
+            prompts.append(SuitePrompt(identifier, str(row.get("section", "folder")), text, 0))
+        if not prompts:
+            raise ValueError(f"{index} names no videos")
+        self.prompts = tuple(prompts)
+        stamps = "".join(f"{f}{f.stat().st_size}{f.stat().st_mtime_ns}" for f in self._existing())
+        self.key = f"folder:{hashlib.sha256((index.read_text() + stamps).encode()).hexdigest()[:16]}"
+
+    def suite(self) -> Suite:
+        """The folder's own prompts as a suite."""
+        return Suite(self.name, self.prompts)
+
+    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+        from scenewright.media import decode
+
+        return [decode(self.files[p.id], audio=False) for p in prompts]
+
+    def _existing(self) -> list[Path]:
+        return [file for file in self.files.values() if file.is_file()]
+
+
+def find_system(name: str) -> System:
+    """``world``, a folder with an index of videos, or a model by name or folder.
+
+    Raises ValueError where it is none of them.
+    """
+    if name == WORLD:
+        return WorldSystem()
+    path = Path(name)
+    if path.is_dir() and not (path / "config.json").is_file():
+        return FolderSystem(path)
+    return ModelSystem(name)
+
+
+def _world_version() -> str:
+    """Changes with the world's code, so that old renders never pass for new ones."""
+    import scenewright.world
+
+    digest = hashlib.sha256()
+    for file in sorted(Path(scenewright.world.__path__[0]).glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

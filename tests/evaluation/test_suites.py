@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite, save_suite, suite_names
+from scenewright.world.parser import parse
+from scenewright.world.scene import COLORS, SHAPES
+from scenewright.world.splits import split_of
+
+CORE = load_suite("world-core")
+
+
+def part(section: str) -> list[SuitePrompt]:
+    return [p for p in CORE.prompts if p.section == section]
+
+
+def test_world_core_ships_with_its_sections() -> None:
+    assert "world-core" in suite_names()
+    assert CORE.sections == ("single", "two-objects", "three-objects", "combinations")
+    assert len(part("single")) == 96
+
+
+def test_every_prompt_is_understood_completely() -> None:
+    for p in CORE.prompts:
+        parsed = parse(p.text)
+        assert parsed.unknown == (), p.text
+        assert parsed.notes == (), p.text
+
+
+@pytest.mark.parametrize(("section", "objects"), [("single", 1), ("two-objects", 2), ("three-objects", 3)])
+def test_sections_have_the_objects_they_say_and_no_held_out_scene(section: str, objects: int) -> None:
+    for p in part(section):
+        description = parse(p.text).description
+        assert description.object_count == objects, p.text
+        assert split_of(description) == "train", p.text
+
+
+def test_combinations_are_never_shown_in_training() -> None:
+    assert {split_of(parse(p.text).description) for p in part("combinations")} == {"held_out_combinations"}
+
+
+def test_the_main_section_is_balanced() -> None:
+    said = [parse(p.text).description for p in part("single")]
+    colors = Counter(d.entities[0].color for d in said)
+    shapes = Counter(d.entities[0].shape for d in said)
+    motions = Counter((d.events[0].kind, d.events[0].direction) for d in said)
+    assert set(colors) == set(COLORS)
+    assert max(colors.values()) - min(colors.values()) <= 1
+    assert set(shapes) == set(SHAPES)
+    assert max(shapes.values()) - min(shapes.values()) <= 4
+    assert len({kind for kind, _ in motions}) == 11
+    assert min(motions.values()) >= 4
+
+
+def test_an_edited_prompt_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    save_suite(CORE, path)
+    assert load_suite(path) == CORE
+    data = yaml.safe_load(path.read_text())
+    data["sections"]["single"][0]["text"] = "a red cube"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ValueError, match="sha256"):
+        load_suite(path)
+
+
+def test_selection_is_even_and_checked() -> None:
+    some = CORE.select(("single",), 12)
+    assert len(some.prompts) == 12
+    assert [p.id for p in some.prompts] == [f"single-{i:03d}" for i in range(0, 96, 8)]
+    assert len(CORE.select(None, 2).prompts) == 8
+    with pytest.raises(ValueError, match="no section 'triple'"):
+        CORE.select(("triple",))
+    with pytest.raises(ValueError, match="at least 1"):
+        CORE.select(None, 0)
+
+
+def test_bad_suites_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no suite 'nothing'"):
+        load_suite("nothing")
+    path = tmp_path / "bad.yaml"
+    path.write_text("name: x\nsections: [1, 2]\n")
+    with pytest.raises(ValueError, match="not a suite"):
+        load_suite(path)
+    with pytest.raises(ValueError, match="repeat"):
+        Suite("x", (SuitePrompt("a", "s", "t", 0), SuitePrompt("a", "s", "u", 0)))
