@@ -244,6 +244,20 @@ def test_sound_files(tmp_path, suffix, most):
     assert np.abs(part.samples - sound.samples[:, 12_000:24_000]).max() < most + 0.01
 
 
+@pytest.mark.parametrize("channels", [1, 2, 6, 8])
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".flac"])
+def test_channels_keep_their_places(tmp_path, channels, suffix):
+    t = np.arange(24_000) / 48_000
+    samples = np.stack([0.3 * np.sin(2 * np.pi * 100 * (k + 1) * t) for k in range(channels)])
+    back = decode_audio(encode_audio(Waveform(samples, 48_000), tmp_path / f"a{suffix}"))
+    assert back.samples.shape[0] == channels
+    for k in range(channels):
+        # AAC keeps only the lowest frequencies of the low-frequency channel.
+        if (channels, suffix, k) not in {(6, ".m4a", 3), (8, ".m4a", 3)}:
+            peak = np.abs(np.fft.rfft(back.samples[k, :24_000])).argmax() * 2
+            assert peak == pytest.approx(100 * (k + 1), abs=2), k
+
+
 def test_wav_is_read_by_the_standard_library(tmp_path):
     import wave
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.stream import Discard
 
 from scenewright.clip import Waveform
@@ -66,7 +68,7 @@ def read_audio(
             container.seek(int((start - _PREROLL) / stream.time_base), stream=stream)
         rate = 0
         pieces: list[tuple[int, np.ndarray]] = []
-        held = 0
+        longest = 0
         for time, samples, frame_rate in _audio_frames(container, stream):
             rate = rate or frame_rate
             if start is None:
@@ -75,8 +77,8 @@ def read_audio(
             if seconds is not None and at >= round(seconds * rate):
                 break
             pieces.append((at, samples))
-            held += samples.nbytes
-            if held > limits.max_bytes:
+            longest = max(longest, at + samples.shape[1])
+            if longest * samples.shape[0] * samples.itemsize > limits.max_bytes:
                 raise MediaError(
                     f"{file.name}: its sound is over the limit of {limits.max_bytes / 1e9:.1f} GB; "
                     "read a part of it with start and end"
@@ -84,12 +86,12 @@ def read_audio(
     return _assemble(pieces, rate, seconds)
 
 
-def _audio_frames(
-    container: av.container.InputContainer, stream: AudioStream
-) -> Iterator[tuple[float, np.ndarray, int]]:
+def _audio_frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float, np.ndarray, int]]:
     """``(time, float32 (channels, samples), rate)`` of every frame that decodes; damaged packets are skipped.
     The first frame's rate and layout rule."""
-    resampler: av.AudioResampler | None = None
+    wanted: tuple[str, int] | None = None
+    setup: tuple[str, str, int] | None = None
+    resampler = av.AudioResampler("flt")
     clock: float | None = None
     try:
         for packet in container.demux(stream):
@@ -98,14 +100,19 @@ def _audio_frames(
             except av.error.FFmpegError:
                 continue
             for frame in frames:
-                if resampler is None:
-                    resampler = av.AudioResampler("fltp", frame.layout.name, frame.sample_rate)
+                now = (frame.format.name, frame.layout.name, frame.sample_rate)
+                if now != setup:
+                    wanted = wanted or (now[1], now[2])
+                    # Packed, because PyAV's planes of 8 or more channels run past their end.
+                    resampler, setup = av.AudioResampler("flt", *wanted), now
                 time = clock or 0.0
                 stamp = frame.time if frame.pts is not None else None
                 if stamp is not None and (clock is None or abs(stamp - clock) > _JUMP):
                     time = stamp
                 for converted in resampler.resample(frame):
-                    samples = np.array(converted.to_ndarray(), dtype=np.float32)
+                    packed = np.frombuffer(cast(Any, converted.planes[0]), np.float32)
+                    channels = converted.layout.nb_channels
+                    samples = packed[: converted.samples * channels].reshape(-1, channels).T.copy()
                     yield time, samples, converted.sample_rate
                     time += samples.shape[1] / converted.sample_rate
                 clock = time
@@ -132,7 +139,7 @@ def _assemble(pieces: list[tuple[int, np.ndarray]], rate: int, seconds: float | 
 class AudioWriter:
     """Adds an audio stream to an output container and fills it. ``codec``: an encoder of FFmpeg."""
 
-    def __init__(self, container: av.container.OutputContainer, waveform: Waveform, codec: str) -> None:
+    def __init__(self, container: OutputContainer, waveform: Waveform, codec: str) -> None:
         channels = waveform.samples.shape[0]
         if channels not in _LAYOUTS:
             raise MediaError(f"sound of {channels} channels has no standard layout; mix it down to 1 or 2")
@@ -163,9 +170,8 @@ class AudioWriter:
         end = min(self._waveform.samples.shape[1], math.ceil(seconds * rate))
         while self._written < end:
             piece = self._waveform.samples[:, self._written : min(end, self._written + rate)]
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(np.clip(piece, -1.0, 1.0)), format="fltp", layout=self._layout
-            )
+            packed = np.ascontiguousarray(np.clip(piece, -1.0, 1.0).T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
             frame.sample_rate = rate
             frame.pts = self._written
             frame.time_base = Fraction(1, rate)
