@@ -138,7 +138,7 @@ class _Draft:
     def scene(
         self, rng: np.random.Generator, seed: int, seconds: float, aspect: float, zoom: float
     ) -> Scene | None:
-        camera = _camera(self.camera, zoom * (0.79 + 0.07 * len(self.objects)))
+        camera = _camera(self.camera, zoom * (0.87 + 0.06 * len(self.objects)))
         cast = Cast.of(self.objects, self.motions, self.relations, seconds)
         amount, travel = _wishes(cast, camera, aspect, rng)
         tied = _tied(self.objects, cast.motions)

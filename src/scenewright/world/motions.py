@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from scenewright.world import shapes
-from scenewright.world.contact import LYING_SHAPES, footprint, rest_height
+from scenewright.world.contact import LYING_SHAPES, contact_distance, footprint, rest_height
 from scenewright.world.easing import ease
 from scenewright.world.scene import Direction, Motion, Relation, SceneObject, Shape, Speed
 
@@ -134,6 +134,17 @@ class Cast:
         if then.start >= first.end:
             return True
         return first.start < then.end and then.target in moved
+
+    def touch(self, a: int, b: int) -> float:
+        """Distance of the centres at which two objects of their first sizes touch.
+
+        Partners of a collision face each other; one that spins turns its widest side to the other some time.
+        """
+        if any(m.kind == "spin" and m.subject in (a, b) for m in self.motions):
+            return float(self.footprint[a] + self.footprint[b])
+        return contact_distance(
+            self.shape[a], self.scale[a], self.lying[a], self.shape[b], self.scale[b], self.lying[b]
+        )
 
     def meets(self, motion: Motion) -> bool:
         """Whether the target of a collision comes to meet the subject."""

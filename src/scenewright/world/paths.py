@@ -11,7 +11,6 @@ import numpy as np
 
 from scenewright.world import motions as law
 from scenewright.world import shapes
-from scenewright.world.contact import contact_distance
 from scenewright.world.easing import ease
 from scenewright.world.motions import Cast
 from scenewright.world.scene import Motion
@@ -240,9 +239,7 @@ class _Tracer:
         line = (goal - start) * np.array([1.0, 0.0, 1.0])
         distance = np.linalg.norm(line, axis=-1, keepdims=True)
         line = line / np.maximum(distance, 1e-9)
-        touch = contact_distance(
-            cast.shape[n], cast.scale[n], cast.lying[n], cast.shape[t], cast.scale[t], cast.lying[t]
-        )
+        touch = cast.touch(n, t)
         # Partners that grow meanwhile keep the room that they will need.
         growth = np.max(
             [

@@ -15,7 +15,6 @@ import numpy as np
 
 from scenewright.world import motions as law
 from scenewright.world.camera import camera_path
-from scenewright.world.contact import contact_distance
 from scenewright.world.motions import Cast
 from scenewright.world.paths import Paths, trace
 from scenewright.world.relations import CLEAR, View, relation_holds
@@ -461,18 +460,7 @@ def _apart(plan: Plan, paths: Paths) -> np.ndarray:
             offset = paths.position[:, :, a] - paths.position[:, :, b]
             distance = np.hypot(offset[..., 0], offset[..., 2])
             if frozenset((a, b)) in touching:
-                reach = (
-                    0.985
-                    * contact_distance(
-                        cast.shape[a],
-                        cast.scale[a],
-                        cast.lying[a],
-                        cast.shape[b],
-                        cast.scale[b],
-                        cast.lying[b],
-                    )
-                    * np.maximum(growth[..., a], growth[..., b])
-                )
+                reach = 0.985 * cast.touch(a, b) * np.maximum(growth[..., a], growth[..., b])
             else:
                 reach = _CLEARANCE * (radius[..., a] + radius[..., b])
             over = np.abs(offset[..., 1]) >= height[..., a] + height[..., b]
