@@ -56,10 +56,12 @@ clean: ## Remove the environment and everything built; keep runs/ and videos/
 
 # The stamps come last, so an installation that failed is tried again.
 $(VENV)/.installed-base: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing the packages into $(VENV); the first time takes a few minutes.' >&2
 	$(PIP) install --quiet -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing the packages and tools into $(VENV); the first time takes a few minutes.' >&2
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.installed-base $@
 

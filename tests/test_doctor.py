@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -98,6 +99,34 @@ def test_matmul_speed_is_operations_over_the_best_time(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor.time, "perf_counter", lambda: clock[0])
     # The first product warms up; then products until half a second is spent, the best of which took 10 ms.
     assert matmul_gflops("cpu", size=100, seconds=0.5) == pytest.approx(2 * 100**3 / 0.01 / 1e9)
+
+
+def test_gpus_are_reported_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = SimpleNamespace(name="Some GPU", major=9, minor=0)
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        device_count=lambda: 2,
+        get_device_properties=lambda index: card,
+        mem_get_info=lambda index: (60e9, 80e9),
+    )
+    monkeypatch.setattr(doctor, "matmul_gflops", lambda device, dtype=None, size=0: 5e5)
+    found = doctor._gpus(SimpleNamespace(cuda=cuda, bfloat16="bfloat16"))
+    assert [check.name for check in found] == ["gpu 0", "gpu 1"]
+    assert found[0].text == "Some GPU, 60 of 80 GB free, 500 TFLOP/s in bfloat16"
+    assert found[0].data["compute_capability"] == "9.0"
+
+
+@pytest.mark.parametrize(("driver", "state"), [("/usr/bin/nvidia-smi", "missing"), (None, "info")])
+def test_a_driver_that_torch_cannot_use_is_pointed_out(
+    driver: str | None, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: driver)
+    off = SimpleNamespace(is_available=lambda: False)
+    fake = SimpleNamespace(cuda=off, backends=SimpleNamespace(mps=off), version=SimpleNamespace(cuda=None))
+    (check,) = doctor._gpus(fake)
+    assert check.state == state
+    assert (check.fix is not None) is (driver is not None)
+    assert not check.needed
 
 
 @pytest.mark.parametrize(
