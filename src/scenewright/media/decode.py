@@ -46,8 +46,8 @@ def decode(
         source: local path, fsspec URL, bytes, or seekable binary file object.
         start, end: seconds from the first frame; frames whose time is in [start, end) are taken, or the one
             on screen at ``start`` when none is. Exact for every kind of stream.
-        num_frames: that many frames spread evenly over the range, its first and last frame included; with
-            ``fps``, the first that many of the resampled frames.
+        num_frames: that many frames spread evenly over the range, its first and last frame included (1: the
+            middle one); with ``fps``, the first that many of the resampled frames.
         frames: exactly these frames, by index in the file; negative ones count from the end. The result has
             the file's frame rate and no sound.
         fps: resample to this constant rate: each new frame is the one on screen at its time.
@@ -178,8 +178,11 @@ def _plan(
                 f"{reader.name}: only {len(chosen)} frames there, fewer than num_frames={num_frames}; "
                 "ask for fewer, or pass fps to repeat frames"
             )
-        chosen = chosen[np.round(np.linspace(0, len(chosen) - 1, num_frames)).astype(int)]
-        if num_frames > 1:
+        if num_frames == 1:
+            chosen = chosen[len(chosen) // 2 :][:1]
+            first = last = int(chosen[0])
+        else:
+            chosen = chosen[np.round(np.linspace(0, len(chosen) - 1, num_frames)).astype(int)]
             rate = (num_frames - 1) / float(line.times[last] - line.times[first])
     times = [float(t - line.times[first]) for t in line.times[chosen]] if line.variable else None
     if line.variable and num_frames is None:
