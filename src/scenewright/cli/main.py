@@ -32,6 +32,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "scenewright.cli.train:train",
         "Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.",
     ),
+    "evaluate": LazyCommand(
+        "scenewright.cli.evaluate:evaluate", "Score a model, videos or the world against their prompts."
+    ),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),
