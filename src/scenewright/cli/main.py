@@ -35,6 +35,14 @@ COMMANDS: dict[str, LazyCommand] = {
     "evaluate": LazyCommand(
         "scenewright.cli.evaluate:evaluate", "Score a model, videos or the world against their prompts."
     ),
+    "evaluate": LazyCommand(
+        "scenewright.cli.evaluate:evaluate",
+        "Score a model, a folder of videos, or the world's own renders against their prompts.",
+    ),
+    "world": LazyCommand(
+        "scenewright.cli.world:world",
+        "Scenes with exact ground truth: render a sentence, describe a scene, sample a dataset.",
+    ),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),
