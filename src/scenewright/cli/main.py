@@ -33,9 +33,6 @@ COMMANDS: dict[str, LazyCommand] = {
         "Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.",
     ),
     "evaluate": LazyCommand(
-        "scenewright.cli.evaluate:evaluate", "Score a model, videos or the world against their prompts."
-    ),
-    "evaluate": LazyCommand(
         "scenewright.cli.evaluate:evaluate",
         "Score a model, a folder of videos, or the world's own renders against their prompts.",
     ),
