@@ -54,7 +54,7 @@ def two(kind, a="sphere", b="cube", events=(), **fields):
     return Description(entities=entities, relations=(relation,), events=events, **fields)
 
 
-# ------------------------------------------------------------------------------------------------ whole scenes
+# --------------------------------------------------------------------------------------------- whole scenes
 
 
 def test_objects_stay_in_the_picture(sampled):
@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_scene():
     assert complete(description, 5) == complete(description, 5)
 
 
-# ------------------------------------------------------------------------------------------ what is said is so
+# --------------------------------------------------------------------------------------- what is said is so
 
 
 def test_what_is_said_comes_true_and_can_be_said_again(sampled):

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenewright.world.completion import MATERIAL_WEIGHTS, complete, pick
+from scenewright.world.completion import MATERIAL_WEIGHTS, complete
+from scenewright.world.expansion import pick
 from scenewright.world.scene import (
     CAMERA_DIRECTIONS,
     CAMERA_KINDS,
