@@ -101,7 +101,7 @@ def shadow_points(corner: np.ndarray, directions: np.ndarray) -> np.ndarray:
     height = np.maximum(corner[:, :, None, 1:2], 0.0)
     points = corner[:, :, None] - directions[:, None] * (height / directions[:, None, :, 1:2])
     points[..., 1] = 0.0
-    return points.reshape(len(corner), -1, 3)
+    return points.reshape(len(corner), 8 * directions.shape[1], 3)
 
 
 def sphere_shadow_points(

@@ -66,7 +66,7 @@ def second_color(color: Color, material: Material) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pack:
-    """Tables of a batch on one device. Vectors are stored component first, ``(3, I)``, matrices ``(9, I)``."""
+    """Tables of a batch on one device. Vectors are stored component first: ``(3, I)``, matrices (9, I)."""
 
     num_frames: int  # F
     # items
@@ -106,7 +106,7 @@ class Pack:
 
 def _rows(values: np.ndarray, device: torch.device) -> Tensor:
     """(n, ...) float64 to float32 (k, n)."""
-    flat = values.reshape(len(values), -1).T
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:]))).T
     return torch.from_numpy(np.ascontiguousarray(flat, dtype=np.float32)).to(device)
 
 

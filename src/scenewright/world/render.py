@@ -120,11 +120,11 @@ def render(
 
 
 def _check_outputs(outputs: Iterable[Output]) -> frozenset[Output]:
-    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    wanted: frozenset[Output] = frozenset(outputs)
     for name in wanted:
         if name not in OUTPUTS:
             raise ValueError(f"unknown output {name!r}: choose from {', '.join(OUTPUTS)}")
-    return frozenset(wanted)
+    return wanted
 
 
 def _check_states(scenes: Sequence[Scene], states: Sequence[States]) -> None:
@@ -194,10 +194,10 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
 
     # The empty world: once for a camera that stands still.
     first, image_of_frame = [], []
-    for clip, static in enumerate(tables.static):
+    for number_of_clip, static in enumerate(tables.static):
         for step in range(steps):
             if step == 0 or not static:
-                first.append(clip * steps + step)
+                first.append(number_of_clip * steps + step)
             image_of_frame.append(len(first) - 1)
     empty = background(tables, atlas, torch.tensor(first, device=device), width, height, chunk)
     image = torch.tensor(image_of_frame, device=device)
@@ -223,7 +223,7 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
     open_sky = torch.ones(dirty.numel(), device=device)
     tint = tables.table["shadow_tint"]
     shadow_at, dim_at = number[shadow_pixel], number[dim_pixel]
-    shadow_slot, dim_slot = (tables.slot.index_select(0, i) for i in (shadow_item, dim_item))
+    shadow_slot, dim_slot = (tables.slot.index_select(0, items) for items in (shadow_item, dim_item))
     for slot in range(tables.items_of_frame.shape[1]):
         mine = (shadow_slot == slot).nonzero().squeeze(1)
         at, share, item = shadow_at[mine], shadow_share[mine], shadow_item[mine]
@@ -237,10 +237,10 @@ def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, sample
     for shape, count in zip(SHAPES, hits.count, strict=True):
         index = kept[(kept >= start) & (kept < start + count)]
         start += count
-        for low in range(0, index.numel(), chunk // 2):
-            part = hits.select(index[low : low + chunk // 2], [])
-            colour = shade(tables, atlas, part, shape, subs)
-            at = number[part.pixel] * subs + part.sub
+        for part in index.split(chunk // 2):
+            visible = hits.select(part, [])
+            colour = shade(tables, atlas, visible, shape, subs)
+            at = number[visible.pixel] * subs + visible.sub
             for i in range(3):
                 layers[i, at] = colour[i]
             layers[3, at] = 1.0
