@@ -7,8 +7,7 @@ A dataset is a folder with ``dataset.json`` (what it holds and the fingerprint o
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scenewright.config import Config
+from scenewright.media.atomic import atomic
 
 
 class ShardsInfo(Config):
@@ -51,7 +51,8 @@ class ShardWriter:
                     f"{folder} holds another dataset ({there.fingerprint[:12]}); choose another folder or delete it"
                 )
         else:
-            _write_atomic(manifest, (json.dumps(info.model_dump(), indent=2) + "\n").encode())
+            with atomic(manifest) as part:
+                part.write_text(json.dumps(info.model_dump(), indent=2) + "\n", "utf-8")
 
     def missing(self) -> list[int]:
         return [i for i in range(self.info.shards) if not self._path(i, "jsonl").exists()]
@@ -61,9 +62,11 @@ class ShardWriter:
         info = self.info
         expected = (info.count(shard), info.num_frames, info.height, info.width, 3)
         assert frames.shape == expected, (frames.shape, expected)
-        _write_atomic(self._path(shard, "npy"), lambda file: np.save(file, frames))
-        lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-        _write_atomic(self._path(shard, "jsonl"), lines.encode())
+        with atomic(self._path(shard, "npy")) as part, part.open("wb") as file:
+            np.save(file, frames)
+        with atomic(self._path(shard, "jsonl")) as part:
+            lines = (json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+            part.write_text("".join(lines), "utf-8")
 
     def _path(self, shard: int, suffix: str) -> Path:
         return self.folder / f"shard-{shard:05d}.{suffix}"
@@ -106,17 +109,3 @@ class Shards:
 
     def row(self, index: int) -> dict[str, Any]:
         return json.loads(self._rows[index])
-
-
-def _write_atomic(path: Path, content: bytes | Callable[[Any], None]) -> None:
-    """A file that appears whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                content(file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,19 +6,27 @@ Clip ``i`` of a source depends only on (seed, i): any process can make any clip.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from scenewright.clip import Clip
 from scenewright.config import Config, fingerprint
-from scenewright.seeds import keyed_seed
 from scenewright.data.shards import ShardsInfo, ShardWriter
-from scenewright.world.layout import SamplerConfig, description_of, sample_scene
+from scenewright.media import encode
+from scenewright.media.atomic import atomic
+from scenewright.seeds import keyed_seed
 from scenewright.world.grammar import partial, write
-from scenewright.world.scene import Scene
+from scenewright.world.layout import SamplerConfig, description_of, sample_scene
+from scenewright.world.scene import CameraMove, Description, Scene
+
+
+J = TypeVar("J")
 
 
 class WorldSource(Config):
@@ -44,9 +52,26 @@ class WorldSource(Config):
         return np.stack([r.rgb for r in renders])
 
 
+#: What a scene has when nothing special is chosen; people rarely say it, and so do the captions.
+_USUAL = {"camera": CameraMove(), "ground": "plain", "sky": "clear", "time": "noon"}
+_SAY_USUAL = 0.12
+
+
 def caption(scene: Scene, seed: int) -> str:
     """One of the many ways to say a scene in the training phrasings; most leave something out."""
-    return write(partial(description_of(scene), seed), seed)
+    return say(description_of(scene), seed)
+
+
+def say(description: Description, seed: int) -> str:
+    """:func:`caption` of a full description."""
+    rng = random.Random(seed)
+    unsaid = {
+        name: None
+        for name, usual in _USUAL.items()
+        if getattr(description, name) == usual and rng.random() >= _SAY_USUAL
+    }
+    said = description.model_copy(update=unsaid)
+    return write(partial(said, seed, keep_color=0.92, keep_direction=0.96, keep_setting=0.8), seed)
 
 
 def render_shards(
@@ -56,11 +81,11 @@ def render_shards(
     *,
     shard_size: int = 64,
     workers: int = 1,
-    on_shard: Callable[[int], None] | None = None,
+    on_done: Callable[[int], None] | None = None,
 ) -> None:
     """Write ``clips`` clips and their scenes; goes on where an earlier run of the same source stopped.
 
-    ``on_shard`` is told the number of clips of each finished shard.
+    ``on_done`` is told the number of clips of each finished shard.
     """
     info = ShardsInfo(
         clips=clips,
@@ -72,17 +97,78 @@ def render_shards(
         fingerprint=fingerprint(source),
     )
     writer = ShardWriter(folder, info)
-    jobs = [(source, writer, shard) for shard in writer.missing()]
+    missing = writer.missing()
+    if on_done:
+        on_done(clips - sum(info.count(shard) for shard in missing))
+    _run(_render_shard, [(source, writer, shard) for shard in missing], workers, on_done)
+
+
+def render_videos(
+    source: WorldSource,
+    folder: Path,
+    clips: int,
+    *,
+    workers: int = 1,
+    on_done: Callable[[int], None] | None = None,
+) -> None:
+    """Write ``clips`` MP4 files with sound, and ``index.jsonl``: file, caption, scene. Resumes as shards do.
+
+    Raises:
+        ValueError: the folder holds the clips of another source.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / "source.json"
+    content = source.model_dump_json(indent=2) + "\n"
+    if manifest.exists() and manifest.read_text("utf-8") != content:
+        raise ValueError(f"{folder} holds clips of other settings; choose another folder or delete it")
+    manifest.write_text(content, "utf-8")
+    missing = [i for i in range(clips) if not (folder / _video_name(i)).exists()]
+    if on_done:
+        on_done(clips - len(missing))
+    _run(_render_video, [(source, folder, i) for i in missing], workers, on_done)
+    with atomic(folder / "index.jsonl") as part, part.open("w", encoding="utf-8") as file:
+        for i in range(clips):
+            scene = source.scene(i)
+            row = {
+                "file": _video_name(i),
+                "caption": caption(scene, keyed_seed(source.seed, "caption", i)),
+                "scene": scene.model_dump(mode="json"),
+            }
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def _run(
+    work: Callable[[J], int], jobs: Sequence[J], workers: int, on_done: Callable[[int], None] | None
+) -> None:
     if workers <= 1:
         for job in jobs:
-            done = _render_shard(job)
-            if on_shard:
-                on_shard(done)
+            done = work(job)
+            if on_done:
+                on_done(done)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
-        for done in pool.map(_render_shard, jobs):
-            if on_shard:
-                on_shard(done)
+        for done in pool.map(work, jobs):
+            if on_done:
+                on_done(done)
+
+
+def _render_video(job: tuple[WorldSource, Path, int]) -> int:
+    from scenewright.world.physics import simulate
+    from scenewright.world.sound import synthesise
+
+    source, folder, index = job
+    scene = source.scene(index)
+    clip = Clip(
+        frames=source.render([scene])[0],
+        fps=source.fps,
+        audio=synthesise(scene, simulate(scene, source.num_frames, source.fps)),
+    )
+    encode(clip, folder / _video_name(index), metadata={"scene": scene.model_dump(mode="json")})
+    return 1
+
+
+def _video_name(index: int) -> str:
+    return f"clip-{index:06d}.mp4"
 
 
 def _render_shard(job: tuple[WorldSource, ShardWriter, int]) -> int:

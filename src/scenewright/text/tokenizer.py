@@ -62,14 +62,18 @@ class Tokenizer:
         return str(self._processor.decode([i for i in ids if i > 3]))
 
     def batch(
-        self, texts: Sequence[str], max_tokens: int, *, pad_to_max: bool = False
+        self, texts: Sequence[str], max_tokens: int, *, multiple: int = 1, pad_to_max: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids int64 (B, S) and mask bool (B, S), S at most ``max_tokens``; longer texts are cut at the end."""
+        """Ids int64 (B, S) and mask bool (B, S), S at most ``max_tokens``; longer texts are cut at the end.
+
+        S is the longest text's length rounded up to a ``multiple``, or always ``max_tokens``.
+        """
         import torch
 
         rows = [self.encode(text) for text in texts]
         rows = [row if len(row) <= max_tokens else [*row[: max_tokens - 1], 3] for row in rows]
-        length = max_tokens if pad_to_max else max(len(row) for row in rows)
+        longest = max(len(row) for row in rows)
+        length = max_tokens if pad_to_max else min(max_tokens, -(-longest // multiple) * multiple)
         ids = torch.zeros(len(rows), length, dtype=torch.int64)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row)

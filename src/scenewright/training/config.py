@@ -28,7 +28,11 @@ class Stage(Config):
 
 
 class TrainingRecipe(Config):
-    """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with."""
+    """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
+
+    ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the network's
+    blocks (needs a C++ compiler on CPUs) and changes results only by rounding.
+    """
 
     name: str
     seed: int = Field(default=0, ge=0)
@@ -48,6 +52,7 @@ class TrainingRecipe(Config):
     log_every: int = Field(default=20, ge=1)
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
+    compile: bool = False
 
     @property
     def total_steps(self) -> int:

@@ -61,13 +61,12 @@ class FlowMatching:
         z = (1 - sigma) * x_BCTHW + sigma * noise
         words, pooled = model.encode_text(ids_BS, mask_BS)  # type: ignore[operator]
         x_hat = model(z, sigma.flatten(), words, pooled, mask_BS)
-        error = (x_hat - x_BCTHW).square()
-        weight = sigma.clamp(min=self.config.min_sigma).pow(-2)
+        error_BTHW = (x_hat - x_BCTHW).square().mean(dim=1)
+        per_clip = error_BTHW.detach().mean(dim=(1, 2, 3)).cpu()
         if self.config.motion_weight:
-            weight = weight * (1 + self.config.motion_weight * moving_pixels(x_BCTHW))
-        loss = (weight * error).mean()
-        with torch.no_grad():
-            per_clip = error.detach().mean(dim=(1, 2, 3, 4)).cpu()
+            error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(x_BCTHW))
+        weight_B = sigma_B.to(x_BCTHW).clamp(min=self.config.min_sigma).pow(-2)
+        loss = (weight_B * error_BTHW.mean(dim=(1, 2, 3))).mean()
         high = sigma_B > 0.8
         parts = {"mse": per_clip.mean().item()}
         if high.any():
@@ -76,9 +75,9 @@ class FlowMatching:
 
 
 def moving_pixels(x_BCTHW: torch.Tensor, threshold: float = 0.1) -> torch.Tensor:
-    """float (B, 1, T, H, W) in [0, 1]: how far each pixel is from its clip's temporal mean.
+    """float (B, T, H, W) in [0, 1]: how far each pixel is from its clip's temporal mean.
 
     A difference of ``threshold`` (of the range of 2) is where the weight reaches one half.
     """
-    difference = (x_BCTHW - x_BCTHW.mean(dim=2, keepdim=True)).abs().mean(dim=1, keepdim=True)
+    difference = (x_BCTHW - x_BCTHW.mean(dim=2, keepdim=True)).abs().mean(dim=1)
     return difference / (difference + threshold)

@@ -49,6 +49,9 @@ class Trainer:
             self.model.load_state_dict(load_pipeline(recipe.init_from).model.state_dict())
         self.ema = EMA(self.model, recipe.ema_decay)
         self.optimizers = build_optimizers(self.model, recipe.optimizer)
+        if recipe.compile:
+            for block in (*self.model.blocks, *self.model.text_encoder.layers):
+                block.compile()
         self.step = 0
         self.seconds = 0.0
         self._resume()
@@ -121,8 +124,7 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> dict[str, float]:
         recipe = self.recipe
-        index, first = recipe.stage_at(self.step)
-        stage = recipe.stages[index]
+        stage = recipe.stages[recipe.stage_at(self.step)[0]]
         objective = FlowMatching(stage.objective or recipe.objective)
         generator = keyed_generator(recipe.seed, "step", self.step)
         rate = (
@@ -140,13 +142,14 @@ class Trainer:
                 group["lr"] = rate
         keep = torch.rand(len(batch.captions), generator=generator) >= objective.config.caption_dropout
         captions = [text if kept else "" for text, kept in zip(batch.captions, keep.tolist(), strict=True)]
-        ids, mask = self.tokenizer.batch(captions, recipe.network.text.max_tokens)
+        ids, mask = self.tokenizer.batch(captions, recipe.network.text.max_tokens, multiple=32)
         loss, parts = objective.loss(self.model, frames_to_tensor(batch.frames), ids, mask, generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
         if not torch.isfinite(norm):
             raise FloatingPointError(
-                f"step {self.step}: the gradient is not finite; lower optimizer.lr and resume from the checkpoint"
+                f"step {self.step}: the gradient is not finite; lower optimizer.lr and start again from "
+                "the checkpoint"
             )
         for optimizer in self.optimizers:
             optimizer.step()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scenewright.data.world_source import WorldSource, caption
+from scenewright.data.world_source import say
 from scenewright.seeds import keyed_seed
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.world.layout import SamplerConfig
+from scenewright.world.layout import SamplerConfig, sample_description
 from scenewright.world.splits import known_words
 
 #: Captions the tokenizer is fitted to; enough that every word of the grammar occurs many times.
@@ -25,7 +25,8 @@ def training_words() -> frozenset[str]:
 
 
 def _corpus() -> Iterator[str]:
-    source = WorldSource(sampler=SamplerConfig.full())
+    config = SamplerConfig(num_objects=(1, 4), moving_camera=0.4, settings=0.4)
     for index in range(CORPUS):
-        yield caption(source.scene(index), keyed_seed("tokenizer", index))
+        seed = keyed_seed("tokenizer", index)
+        yield say(sample_description(seed, config=config), seed)
     yield from sorted(known_words())

@@ -51,9 +51,7 @@ MotionKind = Literal[
 ]
 Direction = Literal["left", "right", "toward", "away", "clockwise", "counterclockwise"]
 Speed = Literal["slow", "fast"]
-RelationKind = Literal[
-    "left_of", "right_of", "in_front_of", "behind", "on_top_of", "between", "near"
-]
+RelationKind = Literal["left_of", "right_of", "in_front_of", "behind", "on_top_of", "between", "near"]
 CameraKind = Literal["static", "pan", "tilt", "dolly", "orbit", "shake"]
 CameraDirection = Literal["left", "right", "up", "down", "in", "out"]
 Ground = Literal["plain", "tiled", "wooden", "grass", "sand"]
@@ -90,7 +88,7 @@ COLOR_SRGB: dict[Color, tuple[int, int, int]] = {
 }
 
 #: Half extent (the scale of the unit shape) of each size, in world units.
-SIZE_SCALE: dict[Size, float] = {"small": 0.36, "medium": 0.55, "large": 0.8}
+SIZE_SCALE: dict[Size, float] = {"small": 0.42, "medium": 0.62, "large": 0.88}
 
 _PLANAR: tuple[Direction, ...] = ("left", "right", "toward", "away")
 _TURNING: tuple[Direction, ...] = ("clockwise", "counterclockwise")
@@ -168,10 +166,7 @@ class Event(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (
-            self.direction is not None
-            and self.direction not in MOTION_DIRECTIONS[self.kind]
-        ):
+        if self.direction is not None and self.direction not in MOTION_DIRECTIONS[self.kind]:
             raise ValueError(f"{self.kind} has no direction {self.direction!r}")
         if (self.target is not None) != (self.kind in TARGETED_MOTIONS):
             need = "needs" if self.kind in TARGETED_MOTIONS else "takes no"
@@ -226,9 +221,7 @@ class Description(_Frozen):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.object_count > MAX_OBJECTS:
-            raise ValueError(
-                f"{self.object_count} objects described; the world holds at most {MAX_OBJECTS}"
-            )
+            raise ValueError(f"{self.object_count} objects described; the world holds at most {MAX_OBJECTS}")
         _check_indices(self.events, self.relations, len(self.entities))
         return self
 
