@@ -68,7 +68,7 @@ FORMATS = ("mp4", "webm", "gif", "webp", "png")
 @click.option(
     "--audio",
     is_flag=True,
-    help="Add the sound of the scene the prompt describes (synthesised from the words, not from the pictures).",
+    help="Add the sound of the scene the prompt describes (made from the words, not the pictures).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 @json_option

@@ -47,9 +47,7 @@ class ShardWriter:
         if manifest.exists():
             there = ShardsInfo.model_validate_json(manifest.read_bytes())
             if there != info:
-                raise ValueError(
-                    f"{folder} holds another dataset ({there.fingerprint[:12]}); choose another folder or delete it"
-                )
+                raise ValueError(f"{folder} holds another dataset; delete it or choose another folder")
         else:
             with atomic(manifest) as part:
                 part.write_text(json.dumps(info.model_dump(), indent=2) + "\n", "utf-8")

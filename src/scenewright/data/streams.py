@@ -88,7 +88,7 @@ class ShardBatches(Dataset[Batch]):
 
 
 def batches(config: StreamConfig, batch: int, start: int, stop: int, workers: int = 1) -> Iterator[Batch]:
-    """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this one)."""
+    """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this)."""
     dataset: Dataset[Batch] = ShardBatches(config, batch) if config.shards else WorldBatches(config, batch)
     return iter(
         DataLoader(

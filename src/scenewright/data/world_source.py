@@ -25,7 +25,6 @@ from scenewright.world.grammar import partial, write
 from scenewright.world.layout import SamplerConfig, description_of, sample_scene
 from scenewright.world.scene import CameraMove, Description, Scene
 
-
 J = TypeVar("J")
 
 

@@ -15,8 +15,8 @@ from scenewright.clip import Clip, Prompt, tensor_to_frames
 from scenewright.config import Config
 from scenewright.generation.guidance import guided
 from scenewright.generation.samplers import SAMPLERS, sigma_schedule
-from scenewright.seeds import keyed_generator
 from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
 
 #: Called after each sampling step with (prompt index, step, steps).

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 
@@ -33,7 +34,7 @@ def sigma_schedule(steps: int, shift: float) -> list[float]:
 def euler(
     denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
 ) -> torch.Tensor:
-    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for i, (sigma, following) in enumerate(pairwise(sigmas)):
         z = _towards(denoise(z, sigma), z, sigma, following)
         _report(on_step, i, sigmas)
     return z
@@ -42,7 +43,7 @@ def euler(
 def heun(
     denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
 ) -> torch.Tensor:
-    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for i, (sigma, following) in enumerate(pairwise(sigmas)):
         velocity = (z - denoise(z, sigma)) / sigma
         predicted = z + (following - sigma) * velocity
         if following > 0:
@@ -58,7 +59,7 @@ def dpmpp_2m(
 ) -> torch.Tensor:
     previous_x: torch.Tensor | None = None
     previous_step = 0.0
-    for i, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for i, (sigma, following) in enumerate(pairwise(sigmas)):
         x = denoise(z, sigma)
         if following == 0:
             z = x

@@ -123,7 +123,7 @@ class FlowTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention, cross-attention to the words, feed-forward; adaptive norm with zero-initialised gates."""
+    """Self-attention, cross-attention to the words, feed-forward; adaptive norm, gates start at 0."""
 
     def __init__(self, width: int, heads: int, hidden: int, text_width: int) -> None:
         super().__init__()

@@ -79,7 +79,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Nearest semi-orthogonal matrices (…, M, N) up to the quintic's tolerance (singular values 0.7 to 1.2)."""
+    """Nearest semi-orthogonal matrices (..., M, N), up to singular values between 0.7 and 1.2."""
     a, b, c = _QUINTIC
     transpose = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if transpose else matrices

@@ -6,7 +6,7 @@ from __future__ import annotations
 def warmup_stable_decay(
     step: int, *, warmup: int, total: int, decay_fraction: float, floor: float = 0.0
 ) -> float:
-    """Linear warm-up, constant, then linear decay to ``floor`` over the last ``decay_fraction`` of ``total``."""
+    """Linear warm-up, constant, then linear decay to ``floor`` over the last part of ``total``."""
     if step < warmup:
         return (step + 1) / warmup
     decay_steps = max(1, round(total * decay_fraction))

@@ -1,7 +1,7 @@
 """The training loop: one process, resumable after a kill at any point.
 
 Step ``k`` depends only on the recipe and the state after step ``k - 1``: batches are indexed by step and the
-noise is keyed by (seed, step), so a resumed run repeats the uninterrupted one bit for bit on the same machine.
+noise is keyed by (seed, step), so a resumed run repeats the uninterrupted one bit for bit on one machine.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from scenewright.models.blocks.positions import rotate
 
 
 class Attention(nn.Module):
-    """Softmax attention with RMS-normalised queries and keys (QK-norm, Henry et al. 2020; Dehghani et al. 2023).
+    """Softmax attention with RMS-normalised queries and keys (QK-norm; Henry et al. 2020).
 
     With ``context_width`` the keys and values come from another sequence (cross-attention).
     """
@@ -37,7 +37,7 @@ class Attention(nn.Module):
         mask_BS: torch.Tensor | None = None,
         rotation: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``mask_BS``: True where a key may be seen. ``rotation``: rotary angles (L, K/2), self-attention only."""
+        """``mask_BS``: True where a key may be seen. ``rotation``: rotary angles (L, K/2) of both."""
         source = x_BLD if context_BSD is None else context_BSD
         q_BNLK = self.query_norm(self._split(self.query(x_BLD)))
         k_BSD, v_BSD = self.key_value(source).chunk(2, dim=-1)

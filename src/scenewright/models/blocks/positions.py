@@ -31,7 +31,7 @@ def grid_coordinates(grid: tuple[int, int, int], device: torch.device | None = N
 
 
 def rotary_angles(coordinates_L3: torch.Tensor, head_width: int, base: float = 100.0) -> torch.Tensor:
-    """Angles (L, head_width / 2): about a quarter of the pairs for time, the rest shared by height and width."""
+    """Angles (L, head_width / 2): a quarter of the pairs for time, the rest shared by height and width."""
     pairs = head_width // 2
     spatial = (pairs * 3 // 8) if pairs >= 8 else pairs // 3
     counts = (pairs - 2 * spatial, spatial, spatial)
