@@ -199,6 +199,33 @@ def _has_real_root(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
     return ~none
 
 
+def _has_root_beyond(p: Tensor, q: Tensor, r: Tensor, start: Tensor) -> Tensor:
+    """Whether a depressed quartic has a real root above ``start``, by Sturm's theorem.
+
+    The chain, each up to a positive factor: the quartic, its derivative, -(a s^2 + b s + r), u s + v, w.
+    """
+    a, b = 0.5 * p, 0.75 * q
+    u = 4.0 * (a * r - b * b) - 2.0 * p * a * a
+    v = -(q * a * a + 4.0 * b * r)
+    w = (a * v - b * u) * v + r * u * u
+    s = start
+    quartic = ((s * s + p) * s + q) * s + r
+    slope = (4.0 * s * s + 2.0 * p) * s + q
+    square = -((a * s + b) * s + r)
+    line = u * s + v
+
+    def variations(*signs: Tensor) -> Tensor:
+        count = (signs[0] ^ signs[1]).to(torch.int8)
+        for left, right in zip(signs[1:-1], signs[2:], strict=True):
+            count += left ^ right
+        return count
+
+    last = w < 0.0
+    here = variations(quartic < 0.0, slope < 0.0, square < 0.0, line < 0.0, last)
+    far = variations(torch.zeros_like(last), torch.zeros_like(last), a > 0.0, u < 0.0, last)
+    return here > far
+
+
 def _largest_resolvent_root(p: Tensor, q: Tensor, r: Tensor) -> Tensor:
     """The largest root m of ``m^3 + p m^2 + (p^2/4 - r) m - q^2/8``; it is never negative."""
     a1, a0 = 0.25 * p * p - r, -0.125 * q * q
@@ -293,7 +320,8 @@ def line_hits(shape: Shape, o: Vec, d: Vec) -> Tensor:
 def ray_hits(shape: Shape, o: Vec, d: Vec, t_min: float = 0.0) -> Tensor:
     """bool: whether the ray meets the shape beyond ``t_min``."""
     if shape == "torus":
-        return _torus_nearest(o, d, t_min) < torch.inf
+        p, q, r, start, speed = _torus_quartic(o, d)
+        return _has_root_beyond(p, q, r, (t_min - start) * speed)
     near, far = _INTERVAL[shape](o, d)
     return (near <= far) & (far > t_min)
 
