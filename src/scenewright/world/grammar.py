@@ -1,8 +1,9 @@
 """Writes a description as English.
 
-The writer plans clauses (what is said of whom, in which order), picks a sentence form for each and lets
-:class:`~scenewright.world.phrases.Phrases` word it. Everything it writes, :func:`scenewright.world.parser.parse`
-reads back to the same description (equal after :func:`~scenewright.world.canonical.canonical`).
+A plan says what goes into which clause, this module picks a sentence form for each, and
+:class:`~scenewright.world.phrases.Phrases` words it. Everything it writes,
+:func:`scenewright.world.parser.parse` reads back to the same description, equal after
+:func:`~scenewright.world.canonical.canonical`.
 
 Held-out phrasings are sentence forms (:data:`HELD_OUT_TEMPLATES`) that training text never has, built from
 words that it does have:
@@ -19,33 +20,18 @@ words that it does have:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from random import Random
+from typing import get_args
 
-from scenewright.world.canonical import canonical, covers, partial
-from scenewright.world.phrases import (
-    ADVERBS_BEFORE,
-    DIRECTIONS,
-    MUTUAL_VERBS,
-    PASSIVE_VERBS,
-    Phrases,
-    clashes,
-)
+from scenewright.world.canonical import canonical, partial
+from scenewright.world.phrases import ADVERBS_BEFORE, DIRECTIONS, MUTUAL_VERBS, PASSIVE_VERBS, Phrases
+from scenewright.world.planning import CLAUSE_TEMPLATES, Clause, Template, clashes, plan, told_apart
 from scenewright.world.scene import Description, Event, Relation
 
 __all__ = ["HELD_OUT_TEMPLATES", "canonical", "partial", "write"]
 
-HELD_OUT_TEMPLATES = (
-    "attribute_clause",
-    "apposed_attributes",
-    "attribute_sentence",
-    "fronted_direction",
-    "fronted_speed",
-    "inverted_participle",
-    "cleft",
-    "scene_frame",
-)
-_MANY = 1_000_000
+HELD_OUT_TEMPLATES: tuple[Template, ...] = get_args(Template)
+_NO_LIMIT = 1_000_000
 
 
 def write(
@@ -59,202 +45,52 @@ def write(
 
     Says everything in ``description`` and nothing else. ``held_out_phrasings`` uses one of
     :data:`HELD_OUT_TEMPLATES` and at most one held-out synonym; ``held_out_synonyms`` uses held-out synonyms
-    freely in the sentence forms of training text (or of the held-out ones, with both).
+    freely, in the sentence forms of training text (or in the held-out ones, with both).
     """
     rng = Random(seed * 4 + held_out_phrasings + 2 * held_out_synonyms)
-    synonyms = _MANY if held_out_synonyms else int(held_out_phrasings and rng.random() < 0.35)
+    synonyms = _NO_LIMIT if held_out_synonyms else int(held_out_phrasings and rng.random() < 0.35)
     return _Writer(description, rng, synonyms=synonyms, held_out=held_out_phrasings).text()
 
 
-@dataclass
-class _Clause:
-    """Subjects that share events; ``relation`` is said along with them, ``mode`` tells how."""
-
-    subjects: tuple[int, ...]
-    events: list[Event]
-    relation: Relation | None = None
-    mode: str = ""
-
-
-@dataclass
-class _Plan:
-    stages: list[list[_Clause]] = field(default_factory=list)
-    static: list[Relation] = field(default_factory=list)
-
-
 class _Writer(Phrases):
+    """Turns the plan into sentences. All methods that return text must be called in the order in which the
+    text is read, since a first mention differs from a later one."""
+
     def __init__(self, description: Description, rng: Random, *, synonyms: int, held_out: bool) -> None:
         super().__init__(description, rng, synonyms=synonyms)
-        self.link_at = 0
-        self.plan = self._plan()
+        self.plan = plan(description, rng, held_out=held_out)
+        self.template = self.plan.template
+        if self.template == "attribute_clause" or self.template == "apposed_attributes":
+            self.attribute_style = self.template
+        if self.plan.unsaid is not None:
+            self.unsaid = {self.plan.unsaid}
         staged = len(self.plan.stages) > 1
         self.progressive = not staged and self.random() < 0.35
-        self.template: str | None = None
-        if held_out:
-            self.template = self._template()
-        elif not staged and self.random() < 0.14:
-            self.bare = True
-        if not self.bare and self.random() < 0.12 and self._told_apart():
-            self.definite = True
+        self.bare = not held_out and not staged and self.random() < 0.14
+        if self.plan.stages and not self.bare and self.random() < 0.12:
+            self.definite = told_apart(self.entities) and len(self.plan.mentioned()) == len(self.entities)
+        #: The statement to which what concerns the whole scene is added.
+        self.link_at = 0
 
-    # ---------------------------------------------------------------------------------------------- planning
+    # -------------------------------------------------------------------------------------------- clauses
 
-    def _plan(self) -> _Plan:
-        plan = _Plan()
-        by_stage: dict[int, list[Event]] = {}
-        for event in dict.fromkeys(self.description.events):
-            by_stage.setdefault(event.stage, []).append(event)
-        for stage in sorted(by_stage):
-            plan.stages.append(self._clauses(by_stage[stage]))
-        relations = list(dict.fromkeys(self.description.relations))
-        self.rng.shuffle(relations)
-        clauses = [clause for stage in plan.stages for clause in stage]
-        for relation in relations:
-            if not self._attach(relation, clauses):
-                plan.static.append(relation)
-        return plan
-
-    def _clauses(self, events: list[Event]) -> list[_Clause]:
-        """Events of one stage in clauses: what one entity does, or what several do alike."""
-        rng = self.rng
-        clauses: list[_Clause] = []
-        for event in events:
-            mine = [c for c in clauses if c.subjects == (event.subject,) and len(c.events) < 3]
-            if mine and self.random() < 0.85:
-                mine[0].events.append(event)
-                continue
-            clauses.append(_Clause((event.subject,), [event]))
-        if len(clauses) > 1 and self.random() < 0.6:
-            alike: dict[tuple, list[_Clause]] = {}
-            for clause in clauses:
-                event = clause.events[0]
-                if len(clause.events) == 1 and event.target is None:
-                    alike.setdefault((event.kind, event.direction, event.speed), []).append(clause)
-            for same in alike.values():
-                subjects = tuple(dict.fromkeys(c.subjects[0] for c in same))
-                if len(subjects) > 1 and len(subjects) == len(same):
-                    clauses = [c for c in clauses if all(c is not s for s in same)]
-                    clauses.append(_Clause(subjects, same[0].events))
-        if len(clauses) > 1:
-            rng.shuffle(clauses)
-        return clauses
-
-    def _attach(self, relation: Relation, clauses: list[_Clause]) -> bool:
-        """Says ``relation`` in the clause that first names its subject (or reference), if one is free."""
-        if self.random() < 0.35:
-            return False
-        named: set[int] = set()
-        for position, clause in enumerate(clauses):
-            mine = clause.subjects == (relation.subject,)
-            free = clause.relation is None and len(clause.subjects) == 1
-            if mine and free:
-                modes = []
-                if all(e.target is None for e in clause.events) and not clashes(relation, clause.events):
-                    modes += ["adverbial"] * 3
-                if relation.subject not in named:
-                    modes += ["behind_noun", "that_is"]
-                    if position == 0:
-                        modes += ["front", "front", "main"]
-                if not modes:
-                    return False
-                clause.relation, clause.mode = relation, modes[int(self.random() * len(modes))]
-                return True
-            if (
-                free
-                and clause.subjects == (relation.reference,)
-                and relation.kind != "between"
-                and relation.subject not in named
-                and relation.reference not in named
-                and all(relation.subject != e.target for e in clause.events)
-            ):
-                clause.relation, clause.mode = relation, "companion"
-                return True
-            named.update(clause.subjects)
-            named.update(e.target for e in clause.events if e.target is not None)
-        return False
-
-    def _told_apart(self) -> bool:
-        """Whether no noun phrase fits two entities, so that all can be called "the"."""
-        entities = self.entities
-        return not any(covers(a, b) for i, a in enumerate(entities) for j, b in enumerate(entities) if i != j)
-
-    def _template(self) -> str:
-        """A held-out sentence form that this description can be said in."""
-        fitting = ["scene_frame"]
-        entities = self.entities
-        with_attributes = [i for i, e in enumerate(entities) if e.color or e.size or e.material]
-        if with_attributes:
-            fitting += ["attribute_clause", "apposed_attributes"]
-        separate = [
-            i
-            for i in with_attributes
-            if not any(
-                entities[i].shape in (None, other.shape) or other.shape in (None, entities[i].shape)
-                for j, other in enumerate(entities)
-                if j != i
-            )
-        ]
-        if separate:
-            fitting.append("attribute_sentence")
-        if self.plan.stages:
-            clause = self.plan.stages[0][0]
-            event = clause.events[0]
-            if len(clause.subjects) == 1 and len(clause.events) == 1 and event.target is None:
-                fitting.append("inverted_participle")
-                if event.direction in ("left", "right", "toward", "away"):
-                    fitting.append("fronted_direction")
-                if event.speed:
-                    fitting.append("fronted_speed")
-            if len(clause.subjects) == 1 and entities[clause.subjects[0]].count == 1:
-                fitting.append("cleft")
-        template = fitting[int(self.random() * len(fitting))]
-        if template in ("attribute_clause", "apposed_attributes"):
-            self.attribute_style = template
-        elif template == "attribute_sentence":
-            self.unsaid.add(separate[int(self.random() * len(separate))])
-        if template in ("inverted_participle", "fronted_direction", "fronted_speed", "cleft"):
-            clause = self.plan.stages[0][0]
-            if clause.relation is not None:
-                self.plan.static.append(clause.relation)
-                clause.relation = None
-        return template
-
-    # ------------------------------------------------------------------------------------------------ clauses
-
-    def _be(self, subjects: tuple[int, ...]) -> str:
-        return "are" if self.plural(subjects) else "is"
-
-    def clause(self, clause: _Clause, *, opening: bool = False, elliptic: bool = False) -> str:
+    def clause(self, clause: Clause, *, opening: bool = False, elliptic: bool = False) -> str:
         """The text of a clause. ``opening``: it starts a sentence, so something may be fronted. ``elliptic``:
         its subject was that of the last clause and is left out."""
-        events, subjects, relation, mode = clause.events, clause.subjects, clause.relation, clause.mode
+        events, subjects = clause.events, clause.subjects
         form = "base" if self.plural(subjects) else "third"
         if elliptic:
             text = self.verb_phrases(events, form)
-            if relation is not None:
-                text += f" {self.place(relation)}"
-            return text
-        single = len(subjects) == 1
-        if relation is None and single and len(events) == 1 and events[0].target is not None:
+            return text if clause.relation is None else f"{text} {self.place(clause.relation)}"
+        if clause.attributive and not self.known(subjects[0]):
+            return self._attributive(clause)
+        if clause.relation is None and len(subjects) == len(events) == 1 and clause.targeted:
             text = self._other_voice(events[0])
             if text:
                 return text
-        new = single and not self.known(subjects[0])
-        if mode == "front" and not opening:
-            mode = "adverbial" if all(e.target is None for e in events) else "that_is"
-        if mode in ("behind_noun", "that_is", "companion", "main") and not new:
-            mode = "adverbial"
-        if (
-            mode == "adverbial"
-            and relation is not None
-            and (
-                relation.subject not in subjects
-                or clashes(relation, events)
-                or any(e.target is not None for e in events)
-            )
-        ):
-            self.plan.static.append(relation)
-            relation, mode = None, ""
+        new = len(subjects) == 1 and not self.known(subjects[0])
+        self._settle(clause, new=new, opening=opening)
+        relation, mode = clause.relation, clause.mode
         prefix = ""
         if relation is not None and mode == "front":
             prefix = self.place(relation) + (", " if self.bare or self.random() < 0.5 else " ")
@@ -263,89 +99,126 @@ class _Writer(Phrases):
             if mode == "behind_noun":
                 words.append(self.place(relation))
             elif mode == "that_is":
-                words.append(f"that {self._be(subjects)} {self.place(relation)}")
+                words.append(f"that {self.be(subjects)} {self.place(relation)}")
             elif mode == "companion":
                 words.append(f"with {self.noun_phrase(relation.subject)} {self.place_by_pronoun(relation)}")
-        finite = mode in ("behind_noun", "that_is", "main")
-        if mode == "main" and relation is not None:
-            words.append("that")
-        if self.bare and not finite:
+            elif mode == "main":
+                words.append("that")
+        if self.bare and mode not in ("behind_noun", "that_is", "main"):
             words.append(self.verb_phrases(events, "ing"))
         elif self.progressive:
-            words += [self._be(subjects), self.verb_phrases(events, "ing")]
-        elif mode == "" and opening and new and not self.definite and self.random() < 0.2:
-            there = f"there {self._be(subjects)} {words[0]} "
-            words = [there + (self.verb_phrases(events, "ing") if self.random() < 0.5 else
-                              "that " + self.verb_phrases(events, form))]  # fmt: skip
+            words += [self.be(subjects), self.verb_phrases(events, "ing")]
+        elif relation is None and opening and new and not self.definite and self.random() < 0.2:
+            relative = self.random() < 0.5
+            words = [f"there {self.be(subjects)}", *words, *(["that"] if relative else [])]
+            words.append(self.verb_phrases(events, form if relative else "ing"))
         else:
-            if len(subjects) > 1 and len(subjects) == 2 and self.random() < 0.2:
+            if len(subjects) == 2 and self.random() < 0.2:
                 words.append("both")
             words.append(self.verb_phrases(events, form))
         if relation is not None and mode == "adverbial":
             words.append(self.place(relation))
         if relation is not None and mode == "main":
-            words.append(f"{self._be(subjects)} {self.place(relation)}")
+            words.append(f"{self.be(subjects)} {self.place(relation)}")
         self.last = subjects
         return prefix + " ".join(words)
 
+    def _settle(self, clause: Clause, *, new: bool, opening: bool) -> None:
+        """Changes how the clause says its relation where the planned way does not fit its place; where no
+        way fits, the relation gets a sentence of its own."""
+        if clause.relation is None:
+            return
+        if clause.mode == "front" and not opening:
+            clause.mode = "that_is" if clause.targeted else "adverbial"
+        if clause.mode not in ("front", "adverbial") and not new:
+            clause.mode = "adverbial"
+        if clause.mode == "adverbial" and (
+            clause.relation.subject not in clause.subjects
+            or clause.targeted
+            or clashes(clause.relation, clause.events)
+        ):
+            self.plan.places.append(clause.relation)
+            clause.relation, clause.mode = None, ""
+
+    def _attributive(self, clause: Clause) -> str:
+        """ "a spinning cube", "there is a slowly spinning cube behind a ball"."""
+        self.attributive[clause.subjects[0]] = clause.events[0]
+        text = self.noun_phrase(clause.subjects[0])
+        if not (self.bare or self.definite) and self.random() < 0.6:
+            text = f"there {self.be(clause.subjects)} {text}"
+        if clause.relation is not None:
+            text += f" {self.place(clause.relation)}"
+        self.last = clause.subjects
+        return text
+
     def _other_voice(self, event: Event) -> str:
+        """The passive or mutual form, where there is one and chance wants it, else nothing."""
+        r = self.random()
         if self.bare:
             return ""
-        r = self.random()
         if r < 0.25 and PASSIVE_VERBS[event.kind][0]:
             return self.passive(event)
         if r < 0.6 and MUTUAL_VERBS[event.kind][0] and event.direction is None:
             return self.mutual(event, self.progressive)
         return ""
 
-    def _held_out_clause(self, clause: _Clause) -> str:
+    def _held_out_clause(self, clause: Clause) -> str:
         """The first clause in the chosen held-out form."""
-        events, subjects = clause.events, clause.subjects
-        event = events[0]
+        subjects, event = clause.subjects, clause.events[0]
         form = "base" if self.plural(subjects) else "third"
-        template, self.template = self.template, None
-        if template == "cleft":
-            text = f"it is {self.noun_phrase(subjects[0])} that {self.verb_phrases(events, form)}"
-        elif template == "inverted_participle":
+        if self.template == "cleft":
+            text = f"it is {self.noun_phrase(subjects[0])} that {self.verb_phrases(clause.events, form)}"
+        elif self.template == "inverted_participle":
             doing = self.verb_phrase(event, "ing")
-            text = f"{doing} {self._be(subjects)} {self.noun_phrase(subjects[0])}"
+            text = f"{doing} {self.be(subjects)} {self.noun_phrase(subjects[0])}"
         else:
-            fronted = {"direction": None} if template == "fronted_direction" else {"speed": None}
-            rest = event.model_copy(update=fronted)
-            if template == "fronted_direction":
-                assert event.direction is not None
-                front = {"left": "to the left", "right": "to the right"}.get(event.direction)
+            if self.template == "fronted_direction":
+                rest = event.model_copy(update={"direction": None})
+                front = {"left": "to the left", "right": "to the right"}.get(event.direction or "")
                 front = front or self.pick(DIRECTIONS[event.direction]).text
             else:
+                rest = event.model_copy(update={"speed": None})
                 front = self.pick(ADVERBS_BEFORE[event.speed]).text
             if rest.direction is None and rest.speed is None and self.random() < 0.5:
                 text = f"{front} {self.verb_phrase(rest, form)} {self.noun_phrase(subjects[0])}"
             else:
-                comma = ", " if self.random() < 0.7 else " "
-                text = f"{front}{comma}{self.noun_phrase(subjects[0])} {self.verb_phrase(rest, form)}"
+                comma = "," if self.random() < 0.7 else ""
+                text = f"{front}{comma} {self.noun_phrase(subjects[0])} {self.verb_phrase(rest, form)}"
         self.last = subjects
         return text
 
-    # ---------------------------------------------------------------------------------------------- sentences
+    # ------------------------------------------------------------------------------------------ statements
 
-    def _static_sentence(self, relation: Relation, opening: bool) -> str:
-        """A sentence that says where something is."""
+    def _place_sentences(self) -> list[str]:
+        """All relations that have sentences of their own; those of one subject may share one."""
+        sentences = []
+        while self.plan.places:
+            relation = self.plan.places.pop(0)
+            sentence = self._place_sentence(relation)
+            if self.plan.places and self.plan.places[0].subject == relation.subject and not self.bare:
+                ends_in_place = self.last == (relation.subject,)
+                if ends_in_place and self.random() < 0.6:
+                    sentence += f" and {self.place(self.plan.places.pop(0))}"
+            sentences.append(sentence)
+        return sentences
+
+    def _place_sentence(self, relation: Relation) -> str:
         subject, reference = relation.subject, relation.reference
         new = not self.known(subject) and not self.definite
-        be = self._be((subject,))
+        be = self.be((subject,))
         r = self.random()
         if self.bare:
             text = f"{self.noun_phrase(subject)} {self.place(relation)}"
         elif new and r < 0.3:
             text = f"there {be} {self.noun_phrase(subject)} {self.place(relation)}"
         elif new and r < 0.45:
-            place = self.place(relation)
             there = f"there {be}" if self.random() < 0.5 else be
-            text = f"{place} {there} {self.noun_phrase(subject)}"
-        elif new and r < 0.6 and not self.known(reference) and relation.kind != "between":
+            text = f"{self.place(relation)} {there} {self.noun_phrase(subject)}"
             self.last = ()
-            first = f"there {self._be((reference,))} {self.noun_phrase(reference)}"
-            text = f"{first} with {self.noun_phrase(subject)} {self.place_by_pronoun(relation)}"
+            return text
+        elif new and r < 0.6 and not self.known(reference) and relation.kind != "between":
+            text = f"there {self.be((reference,))} {self.noun_phrase(reference)}"
+            text += f" with {self.noun_phrase(subject)} {self.place_by_pronoun(relation)}"
             self.last = (reference,)
             return text
         else:
@@ -357,20 +230,24 @@ class _Writer(Phrases):
         return text
 
     def _existence(self, indices: list[int]) -> str:
-        names = [self.noun_phrase(i) for i in indices]
+        names = self.join([self.noun_phrase(i) for i in indices])
         self.last = tuple(indices) if len(indices) == 1 else ()
-        if self.bare or self.definite or self.random() < 0.35:
-            return self.join(names)
-        return f"there {self._be((indices[0],))} {self.join(names)}"
+        if self.bare or self.definite or self.random() < 0.3:
+            return names
+        return f"there {self.be((indices[0],))} {names}"
 
-    def _same_time(self, clauses: list[_Clause], *, opening: bool) -> list[str]:
+    def _attribute_sentence(self, index: int) -> str:
+        name = self.noun_phrase(index)
+        self.unsaid = set()
+        return f"{name} {self.be((index,))} {self.join(self.words_for(index).full)}"
+
+    def _same_time(self, clauses: list[Clause], *, opening: bool) -> list[str]:
         """Clauses of one stage, as sentences without capitals and stops."""
-        template = self.template
-        clause_form = template in ("cleft", "inverted_participle", "fronted_direction", "fronted_speed")
-        first = self._held_out_clause(clauses[0]) if opening and clause_form else ""
-        leading = False
-        if not first:
-            leading = opening and len(clauses) > 1 and not self.bare and self.random() < 0.12
+        reshaped = opening and self.template in CLAUSE_TEMPLATES
+        leading = opening and not reshaped and len(clauses) > 1 and not self.bare and self.random() < 0.12
+        if reshaped:
+            first = self._held_out_clause(clauses[0])
+        else:
             first = self.clause(clauses[0], opening=opening and not leading)
         sentences = [f"{self.choose(('while', 'as'))} {first}" if leading else first]
         joined = 1
@@ -378,19 +255,18 @@ class _Writer(Phrases):
             if leading and joined == 1:
                 sentences[-1] += f", {self.clause(clause)}"
                 joined = 2
-                continue
-            if joined >= 3 or self.random() < 0.18:
-                if opening and not self.bare:
-                    lead = self.choose(("", "", "at the same time, ", "meanwhile, "))
-                else:
-                    lead = "" if opening else self.choose(("at the same time, ", "meanwhile, "))
+            elif joined >= 3 or self.random() < 0.18:
+                leads = ["at the same time, ", "meanwhile, "]
+                if opening:
+                    leads = [""] if self.bare else ["", "", *leads]
+                lead = self.choose(leads)
                 sentences.append(lead + self.clause(clause, opening=lead == ""))
                 joined = 1
-                continue
-            connectives = (", ", ", ", " and ", " while ") if self.bare else (
-                " while ", " while ", " and ", " as ", ", and ", ", while ")  # fmt: skip
-            sentences[-1] += self.choose(connectives) + self.clause(clause)
-            joined += 1
+            else:
+                links = [" while ", " while ", " and ", " as ", ", and ", ", while "]
+                link = self.choose([", ", ", ", " and ", " while "] if self.bare else links)
+                sentences[-1] += link + self.clause(clause)
+                joined += 1
         return sentences
 
     def _events(self) -> list[str]:
@@ -400,47 +276,42 @@ class _Writer(Phrases):
             return []
         if len(stages) == 1:
             return self._same_time(stages[0], opening=True)
-        simple = all(len(stage) == 1 for stage in stages)
-        if len(stages) == 2 and simple and self.template in (None, "scene_frame") and self.random() < 0.3:
+        plain = self.template is None
+        if len(stages) == 2 and all(len(stage) == 1 for stage in stages) and plain and self.random() < 0.3:
             return [self._reordered(stages[0][0], stages[1][0])]
-        opener = ""
-        if self.template is None and self.random() < 0.2:
-            opener = "first, " if self.random() < 0.5 else "first "
+        opener = self.choose(("first, ", "first ")) if plain and self.random() < 0.2 else ""
         sentences = self._same_time(stages[0], opening=not opener)
         sentences[0] = opener + sentences[0]
-        before_used = False
+        before_used = bool(opener)
         for number, stage in enumerate(stages[1:], start=1):
-            final = number == len(stages) - 1 and number > 1
-            alone = len(stages[number - 1]) == 1
+            final = 1 < number == len(stages) - 1
             if self.random() < 0.4:
-                lead = self.choose(
-                    ("finally, ", "then ") if final else ("then ", "after that, ", "then, ", "next, ")
-                )
+                leads = ("finally, ", "then ") if final else ("then ", "after that, ", "then, ", "next, ")
+                lead = self.choose(leads)
                 later = self._same_time(stage, opening=False)
-                sentences.append(lead + later[0])
-                sentences += later[1:]
+                sentences += [lead + later[0], *later[1:]]
                 continue
+            alone = len(stages[number - 1]) == 1
             elliptic = alone and self.last == stage[0].subjects and self.random() < 0.85
-            if alone and len(stage) == 1 and not before_used and not opener and self.random() < 0.3:
+            if alone and len(stage) == 1 and not before_used and self.random() < 0.3:
                 before_used = True
                 if elliptic and stage[0].relation is None:
-                    text = self.verb_phrases(stage[0].events, "ing")
+                    sentences[-1] += f" before {self.verb_phrases(stage[0].events, 'ing')}"
                 else:
-                    text = self.clause(stage[0])
-                sentences[-1] += f" before {text}"
+                    sentences[-1] += f" before {self.clause(stage[0])}"
                 continue
-            link = self.choose((", then ", " and then ", ", and then ", ", then "))
+            sentences[-1] += self.choose((", then ", ", then ", " and then ", ", and then "))
             if elliptic:
-                sentences[-1] += link + self.clause(stage[0], elliptic=True)
+                sentences[-1] += self.clause(stage[0], elliptic=True)
                 for clause in stage[1:]:
                     sentences[-1] += self.choose((" while ", " as ")) + self.clause(clause)
             else:
                 later = self._same_time(stage, opening=False)
-                sentences[-1] += link + later[0]
+                sentences[-1] += later[0]
                 sentences += later[1:]
         return sentences
 
-    def _reordered(self, first: _Clause, second: _Clause) -> str:
+    def _reordered(self, first: Clause, second: Clause) -> str:
         """Two stages in one sentence with "after" or "before"."""
         r = self.random()
         if r < 0.4:
@@ -449,68 +320,55 @@ class _Writer(Phrases):
             return f"{self.clause(second)} after {self.clause(first)}"
         return f"before {self.clause(second)}, {self.clause(first)}"
 
-    # ------------------------------------------------------------------------------------------------ the text
+    # -------------------------------------------------------------------------------------------- the text
 
     def text(self) -> str:
-        description = self.description
-        mentioned = {i for stage in self.plan.stages for c in stage for i in c.subjects}
-        for stage in self.plan.stages:
-            for clause in stage:
-                mentioned.update(e.target for e in clause.events if e.target is not None)
-                if clause.relation is not None:
-                    mentioned.update(_members(clause.relation))
-        for relation in self.plan.static:
-            mentioned.update(_members(relation))
-        alone = [i for i in range(len(self.entities)) if i not in mentioned]
-        if self.plan.stages and not alone and len(self.entities) > 1 and not self.bare:
-            held_clause = self.template not in (None, "scene_frame")
-            if not held_clause and self.random() < 0.08:
-                alone = list(range(len(self.entities)))
-                self.rng.shuffle(alone)
+        stages = self.plan.stages
+        mentioned = self.plan.mentioned()
+        rest = [i for i in range(len(self.entities)) if i not in mentioned]
+        reshaped = self.template in CLAUSE_TEMPLATES
+        plain = bool(stages) and not (self.bare or self.definite or reshaped)
+        if plain and not rest and len(self.entities) > 1 and self.random() < 0.08:
+            rest = list(range(len(self.entities)))
+            self.rng.shuffle(rest)
         statements: list[str] = []
-        early = self.random() < 0.5 and not (self.template and self.plan.stages)
-        if alone and (early or not self.plan.stages or len(alone) == len(self.entities)):
-            statements.append(self._existence(alone))
-            alone = []
-        done = 0
-        if early or not self.plan.stages:
-            while done < len(self.plan.static):
-                statements.append(self._static_sentence(self.plan.static[done], not statements))
-                done += 1
+        early = not stages or (self.template is None and self.random() < 0.5)
+        if rest and (early or len(rest) == len(self.entities)):
+            statements.append(self._existence(rest))
+            rest = []
+        if early:
+            statements += self._place_sentences()
         statements += self._events()
         self.link_at = len(statements) - 1
-        while done < len(self.plan.static):
-            statements.append(self._static_sentence(self.plan.static[done], False))
-            done += 1
-        if alone:
-            statements.append(self._existence(alone))
+        statements += self._place_sentences()
+        if rest:
+            statements.append(self._existence(rest))
         if self.template == "scene_frame":
-            lead = "in the scene " if statements[0].startswith("there ") else "in the scene, "
-            statements[0] = lead + statements[0]
+            comma = "" if statements[0].startswith("there ") else ","
+            statements[0] = f"in the scene{comma} {statements[0]}"
+        elif self.bare and self.random() < 0.08:
+            statements[0] = self.choose(("a video of ", "a clip of ")) + statements[0]
         self._add_setting(statements)
-        self._add_camera(statements, bool(description.events))
-        statements += [self._attribute_sentence(index) for index in sorted(self.unsaid)]
+        self._add_camera(statements)
+        statements += [self._attribute_sentence(index) for index in self.unsaid]
         return self._finish(statements)
 
-    def _attribute_sentence(self, index: int) -> str:
-        name = self._again(index)
-        kept, self.unsaid = self.unsaid, set()
-        described = Phrases(self.description, self.rng, synonyms=0)
-        words = described._word(index)
-        self.unsaid = kept
-        return f"{name} {self._be((index,))} {self.join(words.full)}"
+    def _link_at(self, statements: list[str]) -> int:
+        """The statement that takes what is added about the whole scene: the last event, but never one whose
+        subject the next statement calls "it"."""
+        at = self.link_at
+        after = statements[at + 1].split(" ", 1)[0] if at + 1 < len(statements) else ""
+        return len(statements) - 1 if after in ("it", "they") else at
 
     def _add_setting(self, statements: list[str]) -> None:
         d = self.description
         if not (d.ground or d.sky or d.time):
             return
-        r = self.random()
-        if self.bare:
-            r *= 0.7
+        r = self.random() * (0.7 if self.bare else 1.0)
         if r < 0.6:
             at = 0 if self.random() < 0.4 else self._link_at(statements)
-            tail = " ".join(self.setting_phrases())
-            statements[at] += (", " if self.bare or statements[at].endswith(",") else " ") + tail
+            comma = "," if self.bare else ""
+            statements[at] += f"{comma} {' '.join(self.setting_phrases())}"
         elif r < 0.8 and self._may_front(statements):
             statements[0] = ", ".join([*self.setting_phrases(), statements[0]])
         else:
@@ -521,56 +379,39 @@ class _Writer(Phrases):
             else:
                 statements += sentences
 
-    def _link_at(self, statements: list[str]) -> int:
-        """The statement that takes what is added about the whole scene: the last event, but never between a
-        subject and its pronoun."""
-        at = self.link_at
-        after = statements[at + 1].split(" ", 1)[0] if at + 1 < len(statements) else ""
-        return len(statements) - 1 if after in ("it", "they") else at
-
     def _may_front(self, statements: list[str]) -> bool:
-        return statements[0].split(" ", 1)[0].rstrip(",") not in (
-            "after", "before", "first", "while", "as", "in", "on", "at", "under"
-        )  # fmt: skip
+        """Whether the text starts with its subject, so that something can be put before."""
+        starts = ("after", "before", "first", "first,", "while", "as", "in", "on", "at", "under")
+        return statements[0].split(" ", 1)[0] not in starts
 
-    def _add_camera(self, statements: list[str], moving: bool) -> None:
+    def _add_camera(self, statements: list[str]) -> None:
         move = self.description.camera
         if move is None:
             return
         r = self.random()
-        last = self._link_at(statements)
+        at = self._link_at(statements)
+        moving, static = bool(self.plan.stages), move.kind == "static"
         if self.bare:
-            adjectives = self.camera_with(move) if r < 0.4 else ""
-            statements[last] += f", {adjectives or 'camera ' + self.camera_verb(move, ing=True)}"
-        elif r < 0.45:
-            link = self.choose((" while ", " while ", ", while ", " as ", ", and "))
-            if not moving:
-                link = ", and "
-            statements[last] += f"{link}the camera {self.camera_verb(move, ing=False)}"
-        elif r < 0.6:
-            # "colliding with a static camera" would be read as a collision with it
-            comma = self.random() < 0.5 or statements[last].endswith(("collide", "colliding"))
-            statements[last] += f"{',' if comma else ''} {self.camera_with(move)}"
-        elif r < 0.72 and moving and self._may_front(statements):
+            words = self.camera_with(move) if r < 0.4 else f"camera {self.camera_verb(move, ing=True)}"
+            statements[at] += f", {words}"
+        elif r < 0.45 and moving:
+            link = " while " if static else self.choose((" while ", " while ", ", while ", " as ", ", and "))
+            statements[at] += f"{link}the camera {self.camera_verb(move, ing=False)}"
+        elif r < (0.6 if moving else 0.4):
+            # without the comma, "colliding with a static camera" would be a collision with it
+            comma = self.random() < 0.5 or statements[at].endswith(("collide", "colliding"))
+            statements[at] += f"{',' if comma else ''} {self.camera_with(move)}"
+        elif r < 0.72 and moving and not static and self._may_front(statements):
             lead = self.choose(("while", "as"))
             statements[0] = f"{lead} the camera {self.camera_verb(move, ing=False)}, {statements[0]}"
         else:
             sentence = f"the camera {self.camera_verb(move, ing=False)}"
-            if self.random() < 0.25:
-                statements.insert(0, sentence)
-            else:
-                statements.append(sentence)
+            statements.insert(0 if self.random() < 0.25 else len(statements), sentence)
 
     def _finish(self, statements: list[str]) -> str:
         r = self.random()
+        # an apposition ends in a comma, which another mark may follow
         statements = [s.replace(",,", ",").rstrip(",") for s in statements]
         if r < 0.7:
             return ". ".join(s[0].upper() + s[1:] for s in statements) + "."
-        text = ". ".join(statements)
-        return text if r < 0.9 else text + "."
-
-
-def _members(relation: Relation) -> tuple[int, ...]:
-    if relation.second is None:
-        return (relation.subject, relation.reference)
-    return (relation.subject, relation.reference, relation.second)
+        return ". ".join(statements) + ("." if r > 0.9 else "")

@@ -167,6 +167,7 @@ class MentionReader:
             if self.tokens[at] == "one" and self._noun_end(at + 1, 2) is None:
                 break
             at += 1
+        adjective_before = False
         while True:
             noun = NOUNS.match(self.tokens, at)
             if noun is not None:
@@ -174,13 +175,15 @@ class MentionReader:
             if self.tokens[at : at + 1] in (["one"], ["ones"]):
                 ends = NOUNS.match(self.tokens, at + 1) is None and not self._adjective_length(at + 1)
                 return at + 1 if ends else None
-            length = self._adjective_length(at) or (0 if depth > 1 else self._motion_length(at))
-            if length:
-                at += length
-            elif self.tokens[at : at + 1] in ([","], ["and"], ["very"]) and self._adjective_length(at + 1):
-                at += 1
-            else:
+            adjective = self._adjective_length(at)
+            length = adjective or (0 if depth > 1 else self._motion_length(at))
+            joint = self.tokens[at : at + 1] in ([","], ["and"], ["very"])
+            if not length and joint and adjective_before and self._adjective_length(at + 1):
+                length = 1
+            if not length:
                 return None
+            adjective_before = adjective > 0
+            at += length
 
     def closes_after_noun(self, offset: int) -> bool:
         """Whether a noun phrase at ``offset`` is the last thing of its clause: no verb or place follows."""
@@ -191,6 +194,8 @@ class MentionReader:
         if end is None:
             return False
         word = self.tokens[end] if end < len(self.tokens) else "."
+        if word == "," and self._adjective_length(end + 1):
+            return False
         return word in lex.SENTENCE_ENDS or word in (",", "while", "as", "then", "before", "after")
 
     # ------------------------------------------------------------------------------------------ noun phrases

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from scenewright.world import lexicon as lex
 from scenewright.world.scene import TARGETED_MOTIONS, CameraMove, Description, Entity, Event, Relation
@@ -14,9 +14,6 @@ from scenewright.world.scene import TARGETED_MOTIONS, CameraMove, Description, E
 class _Markable(Protocol):
     @property
     def held_out(self) -> bool: ...
-
-
-M = TypeVar("M", bound=_Markable)
 
 
 class _Choices(dict[Any, tuple[tuple[Any, ...], tuple[Any, ...]]]):
@@ -49,16 +46,17 @@ PASSIVE_VERBS = _Choices({k: [v for v in verbs if v.passive] for k, verbs in lex
 MUTUAL_VERBS = _Choices(
     {k: [v for v in verbs if v.mutual is not None] for k, verbs in lex.MOTION_VERBS.items()}
 )
+#: Verbs whose -ing form can stand before a noun.
+ATTRIBUTIVE_VERBS = _Choices({k: [v for v in verbs if not v.tail] for k, verbs in lex.MOTION_VERBS.items()})
 #: Adverbs that sound right before the verb.
 ADVERBS_BEFORE = _Choices(
     {k: [w for w in words if w.text.endswith("ly") and w.text != "leisurely"] for k, words in
      lex.SPEED_WORDS.items()}
 )  # fmt: skip
-_LEFT_RIGHT = frozenset(("left", "right"))
 
 
 @dataclass
-class _Wording:
+class Wording:
     """The words chosen for an entity when it is first mentioned; later mentions repeat them."""
 
     noun: lex.Noun
@@ -80,13 +78,17 @@ class Phrases:
         self.rng = rng
         self.random = rng.random
         self.synonyms = synonyms
-        self.wording: dict[int, _Wording] = {}
+        self.wording: dict[int, Wording] = {}
         self.order: dict[Entity, list[int]] = {}
         self.last: tuple[int, ...] = ()
         self.bare = False
         self.definite = False
         self.digits = self.random() < 0.25
+        #: "attribute_clause" or "apposed_attributes" while first mentions put attributes behind the noun.
         self.attribute_style: str | None = None
+        #: Events said before the noun at the first mention, by entity.
+        self.attributive: dict[int, Event] = {}
+        #: Entities named without their attributes, which follow in a sentence of their own.
         self.unsaid: set[int] = set()
         self.alike: dict[Entity, int] = {}
         for entity in self.entities:
@@ -132,7 +134,11 @@ class Phrases:
             return parts[0]
         return ", ".join(parts[:-1]) + " and " + parts[-1]
 
-    def _word(self, index: int) -> _Wording:
+    def be(self, subjects: Sequence[int]) -> str:
+        return "are" if self.plural(subjects) else "is"
+
+    def words_for(self, index: int) -> Wording:
+        """Words for an entity's noun and attributes, chosen at random."""
         entity = self.entities[index]
         noun: lex.Noun = self.pick(NOUNS[entity.shape])
         said = index not in self.unsaid
@@ -147,7 +153,8 @@ class Phrases:
             if text == "shiny" and self.random() < 0.5:
                 text = "shiny metal"
             if material.place == "before":
-                both = [text, color] if self.random() < 0.6 else [color, text]
+                first = 0.9 if entity.material == "matte" else 0.7
+                both = [text, color] if self.random() < first else [color, text]
                 before += [word for word in both if word]
                 full = before
             elif material.place == "after":
@@ -166,15 +173,13 @@ class Phrases:
         elif color:
             before.append(color)
             full = before
-        wording = _Wording(noun, before, behind, full, color)
-        self.wording[index] = wording
-        self.order.setdefault(entity, []).append(index)
-        return wording
+        return Wording(noun, before, behind, full, color)
 
     def _first(self, index: int) -> str:
         entity = self.entities[index]
         earlier = len(self.order.get(entity, ()))
-        wording = self._word(index)
+        wording = self.wording[index] = self.words_for(index)
+        self.order.setdefault(entity, []).append(index)
         noun = wording.noun.plural if entity.count > 1 else wording.noun.singular
         style = self.attribute_style
         if style and wording.full and not self.bare:
@@ -188,6 +193,10 @@ class Phrases:
             words = [*wording.before, noun]
             if wording.behind:
                 words.append(wording.behind)
+        event = self.attributive.get(index)
+        if event is not None:
+            adverb = [self.pick(ADVERBS_BEFORE[event.speed]).text] if event.speed else []
+            words = [*adverb, self.pick(ATTRIBUTIVE_VERBS[event.kind]).ing, *words]
         return self._determined(entity, earlier, words)
 
     def _determined(self, entity: Entity, earlier: int, words: list[str]) -> str:
@@ -251,11 +260,8 @@ class Phrases:
 
     # ------------------------------------------------------------------------------------------- verb phrases
 
-    def verb_phrase(self, event: Event, form: str, *, front: bool = False) -> str:
-        """Verb, object, direction and adverb. ``form``: third, base or ing. ``front``: the direction and the
-        adverb have been said already."""
-        direction = None if front else event.direction
-        speed = None if front else event.speed
+    def verb_phrase(self, event: Event, form: str) -> str:
+        """Verb, object, direction and adverb. ``form``: third, base or ing."""
         verb: lex.Verb = self.pick((PLAIN_VERBS if event.direction else VERBS)[event.kind])
         words = [getattr(verb, form)]
         if verb.tail:
@@ -263,25 +269,25 @@ class Phrases:
         if event.kind in TARGETED_MOTIONS:
             assert event.target is not None
             words.append(self.noun_phrase(event.target))
-        way = [self.pick(DIRECTIONS[direction]).text] if direction else []
-        if speed:
+        way = [self.pick(DIRECTIONS[event.direction]).text] if event.direction else []
+        if event.speed:
             r = self.random()
             if r < 0.4:
-                adverb = self.pick(ADVERBS_BEFORE[speed]).text
+                adverb = self.pick(ADVERBS_BEFORE[event.speed]).text
                 return " ".join([adverb, *words, *way])
-            adverb = self.pick(SPEEDS[speed]).text
+            adverb = self.pick(SPEEDS[event.speed]).text
             way = [adverb, *way] if r < 0.65 else [*way, adverb]
         return " ".join(words + way)
 
     def verb_phrases(self, events: Sequence[Event], form: str) -> str:
         return self.join([self.verb_phrase(event, form) for event in events])
 
-    def passive(self, event: Event, participle_only: bool = False) -> str:
+    def passive(self, event: Event) -> str:
         """ "a cube is followed by a ball"; the target is the grammatical subject."""
         assert event.target is not None
         verb: lex.Verb = self.pick(PASSIVE_VERBS[event.kind])
         target = self.subject((event.target,))
-        words = [target, "are" if self.plural((event.target,)) else "is"]
+        words = [target, self.be((event.target,))]
         if event.speed:
             words.append(self.pick(ADVERBS_BEFORE[event.speed]).text)
         words.append(verb.participle)
@@ -375,9 +381,3 @@ class Phrases:
 
 def _same_attributes(a: Entity, b: Entity) -> bool:
     return (a.shape, a.color, a.size, a.material) == (b.shape, b.color, b.size, b.material)
-
-
-def clashes(relation: Relation, events: Sequence[Event]) -> bool:
-    """Whether "rolls left to the left of" would come about."""
-    side = relation.kind in ("left_of", "right_of")
-    return side and any(event.direction in _LEFT_RIGHT for event in events)

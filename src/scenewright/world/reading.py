@@ -132,7 +132,6 @@ MATERIALS: PhraseTable[Material] = PhraseTable.of(
 )
 _MORE_MATERIALS_BEHIND: dict[Material, str] = {
     "chequered": "with checks, with a chequered pattern",
-    "striped": "with stripes on it",
 }
 #: "with stripes"
 MATERIALS_BEHIND: PhraseTable[Material] = PhraseTable.of(
