@@ -72,8 +72,11 @@ class Opened:
     ``folder`` is set instead when the source is a directory.
     """
 
-    def __init__(self, name: str, *, path: Path | None = None, file: BinaryIO | None = None) -> None:
+    def __init__(
+        self, name: str, *, path: Path | None = None, file: BinaryIO | None = None, owned: bool = False
+    ) -> None:
         self.name = name
+        self._owned = owned or path is not None
         self.path = path
         self._file = file
         self.folder = path if path is not None and path.is_dir() else None
@@ -120,7 +123,7 @@ class Opened:
             raise MediaError(f"{self.name}: {_why_unreadable(self.head, error)}") from error
 
     def close(self) -> None:
-        if self.path is not None and self._file is not None:
+        if self._owned and self._file is not None:
             self._file.close()
             self._file = None
 
@@ -145,7 +148,7 @@ def _open(source: Source) -> Opened:
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         if "://" in text:
-            return Opened(text, file=_open_url(text))
+            return Opened(text, file=_open_url(text), owned=True)
         path = Path(text)
         if not path.exists():
             raise MediaError(f"{text}: there is no such file; check the path")
