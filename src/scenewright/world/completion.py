@@ -73,8 +73,8 @@ def complete(
     Attributes that are left out are drawn at random (the camera stands still, ground, sky and time are mostly
     plain). Objects are placed so that they stay in a picture of ``aspect`` (width over height) for the whole
     ``seconds``, do not pass through each other, and every relation holds in every frame; motions are as large
-    as fits. Relations of an object to the one it circles or swaps places with hold in the first frame only,
-    and are left out of the scene's.
+    as fits. Relations of an object to the one it circles, follows or swaps places with hold in the first
+    frame only, and are left out of the scene's; so are, where nothing else helps, others of what moves.
 
     A demanded roll of a shape that cannot roll becomes what comes closest: a cube tumbles over its edges, a
     capsule rolls lying on its side, a cone and a pyramid slide. An object that follows one that stands still
@@ -91,7 +91,7 @@ def complete(
         raise ValueError(f"a scene needs at least one attempt, not {attempts}")
     for attempt in range(attempts):
         rng = np.random.default_rng([seed, attempt, 0x5CE4E])
-        draft = _Draft.of(description, rng, modest=attempt >= 3)
+        draft = _Draft.of(description, rng, attempt)
         zoom = _ZOOMS[min(attempt, len(_ZOOMS) - 1)]
         scene = draft.scene(rng, seed, seconds, aspect, zoom)
         if scene is not None:
@@ -114,20 +114,23 @@ class _Draft:
     camera: CameraMove
 
     @classmethod
-    def of(cls, description: Description, rng: np.random.Generator, *, modest: bool) -> _Draft:
+    def of(cls, description: Description, rng: np.random.Generator, attempt: int) -> _Draft:
         relations = object_relations(description)
         check_relations(relations, description.object_count)
         shapes = _shapes(description, relations, rng)
         motions = object_motions(description, shapes, rng)
-        objects = _objects(description, shapes, motions, relations, rng, modest)
+        objects = _objects(description, shapes, motions, relations, rng, modest=attempt >= 3)
         conflicting = {
             frozenset((m.subject, m.target)) for m in motions if m.kind in ("orbit", "swap", "follow")
+        }
+        moving = {n for m in motions if m.kind not in ("spin", "shake") for n in (m.subject, m.target)} - {
+            None
         }
         opening = tuple(
             r
             for r in relations
-            if r.kind not in ("on_top_of", "near")
-            and any(frozenset(pair) in conflicting for pair in _pairs(r))
+            if (r.kind not in ("on_top_of", "near") and any(frozenset(p) in conflicting for p in _pairs(r)))
+            or (r.kind != "on_top_of" and attempt >= 4 and moving & {r.subject, r.reference, r.second})
         )
         lasting = tuple(r for r in relations if r not in opening)
         return cls(description, objects, motions, lasting, opening, _camera_move(description, rng))
@@ -217,6 +220,7 @@ def _objects(
     motions: tuple[Motion, ...],
     relations: tuple[Relation, ...],
     rng: np.random.Generator,
+    *,
     modest: bool,
 ) -> tuple[SceneObject, ...]:
     objects: list[SceneObject] = []

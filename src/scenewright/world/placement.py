@@ -18,7 +18,7 @@ from scenewright.world.states import CameraPath
 
 #: Share of an object's disc that must lie in the picture, always and while it falls into it.
 IN_FRAME = 0.85
-_IN_FRAME_FALLING = 0.5
+_IN_FRAME_FALLING = 0.7
 #: Share of an object's width that another one may hide on average; less of those that are to be counted.
 _HIDDEN = 0.3
 _HIDDEN_ALIKE = 0.12
@@ -128,16 +128,18 @@ def _apart(plan: Plan, paths: Paths) -> np.ndarray:
 
 
 def _relations_hold(plan: Plan, paths: Paths) -> np.ndarray:
-    position, scale = paths.position, paths.scale
+    scale = paths.scale * paths.pop
     cameras = [plan.camera_path]
     if plan.camera.move.kind != "static":
         path = plan.camera_path
         cameras.append(CameraPath(path.eye[:1], path.rotation[:1], path.fov_degrees))
-    good = np.ones(len(position), dtype=bool)
+    good = np.ones(len(scale), dtype=bool)
     for camera in cameras:
-        view = View.of(position, scale, plan.unit_radius, plan.cast.rest, camera)
+        view = View.of(paths.position, scale, plan.unit_radius, plan.cast.rest, camera)
         for relation in plan.relations:
-            good &= relation_holds(relation, view, CLEAR).all(axis=1)
+            members = [relation.subject, relation.reference, relation.second]
+            seen = paths.visible[:, [n for n in members if n is not None]].all(axis=1)
+            good &= (relation_holds(relation, view, CLEAR) | ~seen).all(axis=1)
         for relation in plan.opening:
             good &= relation_holds(relation, view, CLEAR)[:, 0]
     return good

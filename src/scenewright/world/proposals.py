@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -166,10 +167,9 @@ def _arrange(plan: Plan, rng: np.random.Generator, middle: np.ndarray, shift: np
         elif relation.kind == "between":
             _put_between(relation, middle, radius, rng)
     start = middle - 0.5 * shift
+    _queue_up(cast, rng, start, shift)
     for motion in cast.motions:
-        if motion.kind == "follow" and motion.target is not None:
-            _put_behind(motion.subject, motion.target, cast, rng, start, shift)
-        elif motion.kind == "orbit" and motion.target is not None:
+        if motion.kind == "orbit" and motion.target is not None:
             n, t = motion.subject, motion.target
             reach = (radius[n] + radius[t]) * rng.uniform(1.12, 1.5, batch)
             angle = rng.uniform(0.0, 2.0 * np.pi, batch)
@@ -249,6 +249,7 @@ def _sideways(rng: np.random.Generator, way: np.ndarray) -> np.ndarray:
     angle = rng.uniform(0.0, 2.0 * np.pi, len(way))
     anywhere = np.stack([np.cos(angle), 0.8 * np.sin(angle)], axis=-1)
     across = np.stack([-way[:, 1], way[:, 0]], axis=-1) * rng.choice([-1.0, 1.0], (len(way), 1))
+    across = across + way * rng.uniform(-0.5, 0.5, (len(way), 1))
     side = np.where(np.linalg.norm(way, axis=-1, keepdims=True) > 0.3, across, anywhere)
     return side / np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
 
@@ -271,17 +272,32 @@ def _put_between(
     middle[:, a] = centre + 2.0 * half * place + rng.normal(0.0, 0.05, middle[:, a].shape)
 
 
-def _put_behind(
-    n: int, target: int, cast: Cast, rng: np.random.Generator, start: np.ndarray, shift: np.ndarray
-) -> None:
-    way = shift[:, target]
-    length = np.linalg.norm(way, axis=-1, keepdims=True)
-    angle = rng.uniform(0.0, 2.0 * np.pi, len(start))
-    anywhere = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    back = np.where(length > 0.2, -way / np.maximum(length, 1e-6), anywhere)
-    gap = (cast.footprint[n] + cast.footprint[target]) * rng.uniform(1.06, 1.2, (len(start), 1))
-    start[:, target] -= 0.5 * gap * back
-    start[:, n] = start[:, target] + gap * back
+def _queue_up(cast: Cast, rng: np.random.Generator, start: np.ndarray, shift: np.ndarray) -> None:
+    """Puts all who follow one object, and those who follow them, in line behind it."""
+    queues: dict[int, list[int]] = {}
+    for i in cast.order:
+        motion = cast.motions[i]
+        if motion.kind == "follow" and motion.target is not None:
+            queue = next((q for q in queues.values() if motion.target in q), None)
+            if queue is None:
+                queue = queues.setdefault(motion.target, [motion.target])
+            if motion.subject not in queue:
+                queue.append(motion.subject)
+    for lead, queue in queues.items():
+        way = shift[:, lead]
+        length = np.linalg.norm(way, axis=-1, keepdims=True)
+        angle = rng.uniform(0.0, 2.0 * np.pi, len(start))
+        anywhere = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        back = np.where(length > 0.2, -way / np.maximum(length, 1e-6), anywhere)
+        gaps = [
+            (cast.footprint[a] + cast.footprint[b]) * rng.uniform(1.06, 1.2, (len(start), 1))
+            for a, b in pairwise(queue)
+        ]
+        place = start[:, lead] - 0.5 * sum(gaps) * back
+        start[:, lead] = place
+        for n, gap in zip(queue[1:], gaps, strict=True):
+            place = place + gap * back
+            start[:, n] = place
 
 
 def _on_top_offset(plan: Plan, n: int, below: int, shift: np.ndarray) -> np.ndarray:
@@ -324,7 +340,7 @@ def _set_heights(
         position[:, n, 1] = ground + cast.rest[n] * cast.scale[n]
         falls = [i for i, m in enumerate(cast.motions) if m.subject == n and m.kind == "fall"]
         for i in falls:
-            reach = _headroom(plan, position[:, n]) - 0.55 * plan.bounding[n] * cast.scale[n]
+            reach = _headroom(plan, position[:, n]) - 0.75 * plan.bounding[n] * cast.scale[n]
             wanted = np.minimum(plan.amount[i], reach - position[:, n, 1]) * np.minimum(factor[:, i], 1.0)
             wanted = np.maximum(wanted, 0.5)
             amount[:, i] = np.minimum(wanted, amount[:, plan.tied[i]])

@@ -98,7 +98,8 @@ def relation_holds(relation: Relation, view: View, margins: Margins = HOLDS) -> 
     if kind in ("in_front_of", "behind"):
         sign = 1.0 if kind == "in_front_of" else -1.0
         apart = sign * (view.back[..., b] - view.back[..., a])
-        return (apart >= margins.depth * reach) & (np.abs(across) <= _LATERAL * image_reach)
+        widest = (view.half[..., a].max(axis=-1) + view.half[..., b].max(axis=-1))[..., None]
+        return (apart >= margins.depth * reach) & (np.abs(across) <= _LATERAL * widest)
     offset = view.ground[..., a, :] - view.ground[..., b, :]
     distance = np.linalg.norm(offset, axis=-1)
     if kind == "on_top_of":
