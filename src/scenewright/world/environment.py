@@ -60,7 +60,9 @@ def sky_radiance(pack: Pack, atlas: TextureAtlas, clip: Tensor, d: Vec, footprin
     u = x * stretch + noise[2].index_select(0, c)
     v = z * stretch + noise[3].index_select(0, c) + 1.1 * y
     width = footprint[index] if isinstance(footprint, Tensor) else torch.full_like(u, footprint)
-    field = atlas.sample(torch.full_like(c, atlas.offset(None)), u, v, width * stretch)[:, 0]
+    field = atlas.sample(torch.full_like(c, atlas.offset(None), dtype=torch.int32), u, v, width * stretch)[
+        :, 0
+    ]
     density = smoothstep(-0.5, 0.7, field) * (y * 30.0).clamp_max(1.0)
     lit = smoothstep(0.0, 1.8, field)
     direct, ambient = clip_vector(pack, "direct", c), clip_vector(pack, "ambient", c)
@@ -90,9 +92,12 @@ class GroundLight:
         return cls((sky[0], sky[1], sky[2]), (sun[0] * high, sun[1] * high, sun[2] * high))
 
 
-def fog_share(pack: Pack, clip: Tensor, distance: Tensor) -> Tensor:
-    """How much of the ground at a distance is lost in the horizon's colour, 0 to 1."""
-    x = distance * distance * clip_scalar(pack, "fog", clip)
+def fog_share(fog: Tensor, distance: Tensor) -> Tensor:
+    """How much of the ground at a distance is lost in the horizon's colour, 0 to 1.
+
+    ``fog``: 1 over the square of the distance at which it is half lost.
+    """
+    x = distance * distance * fog
     x = x * x
     return x / (1.0 + x)
 
@@ -123,47 +128,50 @@ def background(
     """The empty world as the cameras of ``frames`` ``(B,)`` see it, filtered to one sample a pixel."""
     device = frames.device
     pixels = width * height
-    radiance = torch.empty(3, frames.numel() * pixels, device=device)
-    albedo = torch.zeros(3, frames.numel() * pixels, device=device)
+    radiance = torch.empty(3, frames.numel(), pixels, device=device)
+    albedo = torch.empty(3, frames.numel(), pixels, device=device)
     light = GroundLight.of(pack)
-    turn = pack.camera["rotation"]
-    for low in range(0, radiance.shape[1], chunk):
-        index = torch.arange(low, min(low + chunk, radiance.shape[1]), device=device)
-        which = torch.div(index, pixels, rounding_mode="floor")
-        inside = index - which * pixels
-        row = torch.div(inside, width, rounding_mode="floor")
-        frame = frames.index_select(0, which)
+    column = torch.arange(width, device=device) + (0.5 - 0.5 * width)
+    row = torch.arange(height, device=device) + (0.5 - 0.5 * height)
+    column, row = column.repeat(height)[None], row.repeat_interleave(width)[None]
+    for low, frame in zip(
+        range(0, frames.numel(), max(1, chunk // pixels)), frames.split(max(1, chunk // pixels)), strict=True
+    ):
+        span = slice(low, low + frame.numel())
         clip = pack.clip_of_frame.index_select(0, frame)
-        inverse = pack.camera["inverse_focal"][0].index_select(0, frame)
-        right = ((inside - row * width).float() + (0.5 - 0.5 * width)) * inverse
-        up = (row.float() + (0.5 - 0.5 * height)) * -inverse
-        x, z, t = (v.squeeze(1) for v in ground_points(pack, frame, right.unsqueeze(1), up.unsqueeze(1)))
-        on_ground = t < 1e4
+        inverse = pack.camera["inverse_focal"][0].index_select(0, frame).unsqueeze(1)
+        right, up = column * inverse, row * -inverse
+        x, z, t = ground_points(pack, frame, right, up)
+        near = t.clamp_max(1e4)
         length = (right * right + up * up + 1.0).sqrt()
-        fog = torch.where(on_ground, fog_share(pack, clip, t.clamp_max(1e4) * length), 1.0)
+        fog = torch.maximum(
+            fog_share(clip_scalar(pack, "fog", clip).unsqueeze(1), near * length),
+            (t >= 1e4).to(t.dtype),
+        )
+        steepness = pack.camera["eye"][1].index_select(0, frame).unsqueeze(1) / (near * length)
+        footprint = near * inverse / (0.25 + 0.75 * steepness).clamp_min(0.02).sqrt()
+        each = clip.unsqueeze(1).expand_as(x).reshape(-1)
+        colour = ground_albedo(pack, atlas, each, x.reshape(-1), z.reshape(-1), footprint.reshape(-1)).view(
+            *x.shape, 3
+        )
+        share = 1.0 - fog
+        for i in range(3):
+            lit = (light.ambient[i] + light.direct[i]).index_select(0, clip).unsqueeze(1)
+            surface = colour[..., i] * share
+            albedo[i, span] = surface
+            radiance[i, span] = surface * lit
 
-        part = (fog < 0.995).nonzero().squeeze(1)
+        part = (fog > 0.0005).reshape(-1).nonzero().squeeze(1)
         if part.numel():
-            t_p, c_p = t[part], clip[part]
-            steepness = pack.camera["eye"][1].index_select(0, frame[part]) / (t_p * length[part])
-            footprint = t_p * inverse[part] / (0.25 + 0.75 * steepness).clamp_min(0.02).sqrt()
-            share = 1.0 - fog[part]
-            colour = ground_albedo(pack, atlas, c_p, x[part], z[part], footprint)
-            for i in range(3):
-                albedo[i, low + part] = colour[:, i] * share
-        part = (fog > 0.0005).nonzero().squeeze(1)
-        haze: list[Tensor] = [torch.zeros_like(fog) for _ in range(3)]
-        if part.numel():
-            r, u, f = right[part], up[part], frame[part]
-            m = [axis.index_select(0, f) for axis in turn]
+            which = torch.div(part, pixels, rounding_mode="floor")
+            f, c = frame.index_select(0, which), clip.index_select(0, which)
+            r, u = right.reshape(-1).index_select(0, part), up.reshape(-1).index_select(0, part)
+            m = [axis.index_select(0, f) for axis in pack.camera["rotation"]]
             d = normalize(
                 (m[0] * r + m[1] * u - m[2], m[3] * r + m[4] * u - m[5], m[6] * r + m[7] * u - m[8])
             )
-            sky = sky_radiance(pack, atlas, clip[part], d, inverse[part])
+            sky = sky_radiance(pack, atlas, c, d, inverse.squeeze(1).index_select(0, which))
+            haze = fog.reshape(-1).index_select(0, part)
             for i in range(3):
-                haze[i][part] = sky[i] * fog[part]
-        end = low + index.numel()
-        for i in range(3):
-            lit = light.ambient[i] + light.direct[i]
-            radiance[i, low:end] = haze[i] + albedo[i, low:end] * lit.index_select(0, clip)
-    return Background(radiance, albedo)
+                radiance[i, span].reshape(-1)[part] += sky[i] * haze
+    return Background(radiance.view(3, -1), albedo.view(3, -1))

@@ -8,6 +8,7 @@ convex, so a line meets them in one interval; the torus takes the roots of a qua
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -216,7 +217,7 @@ def _has_root_beyond(p: Tensor, q: Tensor, r: Tensor, start: Tensor) -> Tensor:
 
     def variations(*signs: Tensor) -> Tensor:
         count = (signs[0] ^ signs[1]).to(torch.int8)
-        for left, right in zip(signs[1:-1], signs[2:], strict=True):
+        for left, right in pairwise(signs[1:]):
             count += left ^ right
         return count
 

@@ -90,7 +90,7 @@ class Pack:
     # clips
     light: dict[str, Tensor]  # float32 (k, C)
     lights: Tensor  # (3, C, J)
-    ground: Tensor  # (C,) int64 texel offset of the ground texture
+    ground: Tensor  # (C,) int32 texel offset of the ground texture
 
     def of(self, name: str, item: Tensor) -> Vec:
         """Columns of an item table, each ``(n,)``; three of them."""
@@ -274,7 +274,9 @@ def pack(
         lights=torch.from_numpy(np.ascontiguousarray(directions.transpose(2, 0, 1), dtype=np.float32)).to(
             device
         ),
-        ground=torch.tensor([atlas.offset(scene.ground) for scene in scenes], device=device),
+        ground=torch.tensor(
+            [atlas.offset(scene.ground) for scene in scenes], dtype=torch.int32, device=device
+        ),
     )
 
 

@@ -322,7 +322,7 @@ def _environment(pack: Pack, atlas: TextureAtlas, item: Tensor, p: Vec, d: Vec, 
         aside = (squared - ahead * ahead).clamp_min(0.0).sqrt() / radius
         lit = smoothstep(0.75, 1.15, aside)
         tint = pack.of("shadow_tint", it)
-        fog = fog_share(pack, c, t)
+        fog = fog_share(clip_scalar(pack, "fog", c), t)
         for i in range(3):
             ground = albedo[:, i] * (
                 light.ambient[i][c] * open_sky + light.direct[i][c] * (lit + (1.0 - lit) * tint[i])

@@ -132,23 +132,23 @@ class TextureAtlas:
         sizes = [SIZE >> level for level in range(LEVELS)]
         starts = np.concatenate([[0], np.cumsum([size * size for size in sizes])])
         self.pyramid = int(starts[-1])
-        self._starts = torch.tensor(starts[:-1], device=device)
+        self._starts = torch.tensor(starts[:-1], dtype=torch.int32, device=device)
+        self._wraps = torch.tensor(sizes, dtype=torch.int32, device=device) - 1
+        self._sizes = torch.tensor(sizes, dtype=torch.float32, device=device)
 
     def offset(self, ground: Ground | None) -> int:
         """First texel of a ground's pyramid; ``None`` is the cloud noise."""
         return self.pyramid * (_CLOUDS if ground is None else GROUNDS.index(ground))
 
     def _bilinear(self, offset: Tensor, u: Tensor, v: Tensor, level: Tensor) -> Tensor:
-        size = torch.bitwise_right_shift(torch.full_like(level, SIZE), level)
-        scale = size.to(u.dtype)
+        scale, wrap = self._sizes.index_select(0, level), self._wraps.index_select(0, level)
         x, y = u * scale - 0.5, v * scale - 0.5
         x0, y0 = x.floor(), y.floor()
         fx, fy = (x - x0).unsqueeze(1), (y - y0).unsqueeze(1)
-        wrap = size - 1
-        column, row = x0.long(), y0.long()
+        column, row = x0.int(), y0.int()
         left, right = column & wrap, (column + 1) & wrap
-        base = offset + self._starts.index_select(0, level)
-        top, bottom = base + (row & wrap) * size, base + ((row + 1) & wrap) * size
+        base, stride = offset + self._starts.index_select(0, level), wrap + 1
+        top, bottom = base + (row & wrap) * stride, base + ((row + 1) & wrap) * stride
         texels = self.texels
         a, b = texels.index_select(0, top + left), texels.index_select(0, top + right)
         c, d = texels.index_select(0, bottom + left), texels.index_select(0, bottom + right)
@@ -158,13 +158,13 @@ class TextureAtlas:
     def sample(self, offset: Tensor, u: Tensor, v: Tensor, footprint: Tensor) -> Tensor:
         """Filtered texture values, float32 ``(n, 3)``.
 
-        ``offset``: int64 ``(n,)`` from :meth:`offset`. ``u``, ``v``: float ``(n,)`` in periods, wrapping.
+        ``offset``: int32 ``(n,)`` from :meth:`offset`. ``u``, ``v``: float ``(n,)`` in periods, wrapping.
         ``footprint``: float ``(n,)``, the width to average over, in periods.
         """
         mantissa, exponent = torch.frexp((footprint * SIZE).clamp(1.0, float(SIZE)))
         lod = exponent.to(u.dtype) + (2.0 * mantissa - 2.0)  # log2, linear within an octave
         lower = lod.floor().clamp(0, LEVELS - 2)
-        level = lower.long()
+        level = lower.int()
         fine, coarse = (self._bilinear(offset, u, v, level + i) for i in (0, 1))
         return fine + (lod - lower).unsqueeze(1) * (coarse - fine)
 
