@@ -250,7 +250,7 @@ class _Writer(Phrases):
         else:
             first = self.clause(clauses[0], opening=opening and not leading)
         sentences = [f"{self.choose(('while', 'as'))} {first}" if leading else first]
-        joined = 1
+        joined, subordinate = 1, leading
         for clause in clauses[1:]:
             if leading and joined == 1:
                 sentences[-1] += f", {self.clause(clause)}"
@@ -261,12 +261,17 @@ class _Writer(Phrases):
                     leads = [""] if self.bare else ["", "", *leads]
                 lead = self.choose(leads)
                 sentences.append(lead + self.clause(clause, opening=lead == ""))
-                joined = 1
+                joined, subordinate = 1, False
             else:
-                links = [" while ", " while ", " and ", " as ", ", and ", ", while "]
-                link = self.choose([", ", ", ", " and ", " while "] if self.bare else links)
+                links = [", ", ", ", " and ", " while "] if self.bare else [" and ", ", and "]
+                if not self.bare and not subordinate:
+                    links += [" while ", " while ", ", while ", " as "]
+                link = self.choose(links)
+                subordinate = subordinate or "while" in link or "as" in link
                 sentences[-1] += link + self.clause(clause)
                 joined += 1
+        if len(clauses) > 1:
+            self.last = ()
         return sentences
 
     def _events(self) -> list[str]:
@@ -381,6 +386,8 @@ class _Writer(Phrases):
 
     def _may_front(self, statements: list[str]) -> bool:
         """Whether the text starts with its subject, so that something can be put before."""
+        if self.plan.template in CLAUSE_TEMPLATES:
+            return False
         starts = ("after", "before", "first", "first,", "while", "as", "in", "on", "at", "under")
         return statements[0].split(" ", 1)[0] not in starts
 
@@ -399,7 +406,7 @@ class _Writer(Phrases):
             statements[at] += f"{link}the camera {self.camera_verb(move, ing=False)}"
         elif r < (0.6 if moving else 0.4):
             # without the comma, "colliding with a static camera" would be a collision with it
-            comma = self.random() < 0.5 or statements[at].endswith(("collide", "colliding"))
+            comma = not moving or self.random() < 0.5 or statements[at].endswith(("collide", "colliding"))
             statements[at] += f"{',' if comma else ''} {self.camera_with(move)}"
         elif r < 0.72 and moving and not static and self._may_front(statements):
             lead = self.choose(("while", "as"))

@@ -415,7 +415,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 FUNCTION_WORDS = """
     a an the one two three four five six 1 2 3 4 5 6 first second third fourth fifth sixth another pair of and
     then after that before while as at same time meanwhile finally next there is are it they them its their
-    with made both scene camera
+    with by made both stand stands sit sits scene camera video clip
 """
 
 
