@@ -68,7 +68,9 @@ class _Writer(Phrases):
         self.progressive = not staged and self.random() < 0.35
         self.bare = not held_out and not staged and self.random() < 0.14
         if self.plan.stages and not self.bare and self.random() < 0.12:
-            self.definite = told_apart(self.entities) and len(self.plan.mentioned()) == len(self.entities)
+            everyone = len(self.plan.mentioned()) == len(self.entities)
+            attributive = any(clause.attributive for clause in self.plan.clauses)
+            self.definite = everyone and not attributive and told_apart(self.entities)
         #: The statement to which what concerns the whole scene is added.
         self.link_at = 0
 
@@ -144,7 +146,7 @@ class _Writer(Phrases):
         """ "a spinning cube", "there is a slowly spinning cube behind a ball"."""
         self.attributive[clause.subjects[0]] = clause.events[0]
         text = self.noun_phrase(clause.subjects[0])
-        if not (self.bare or self.definite) and self.random() < 0.6:
+        if not self.bare and self.random() < 0.6:
             text = f"there {self.be(clause.subjects)} {text}"
         if clause.relation is not None:
             text += f" {self.place(clause.relation)}"

@@ -314,6 +314,8 @@ class MentionReader:
                 ordinal = ORDINALS[word]
             elif word in NUMBERS and (word != "one" or self.noun_follows(1)):
                 kind, count = kind or "number", NUMBERS[word]
+            elif word.isdecimal() and len(word) > 3:
+                kind, count = kind or "number", 1000
             else:
                 return _Determiner(kind, count, ordinal, other)
             self.at += 1
@@ -428,7 +430,7 @@ class MentionReader:
             self.note(f"the world holds at most {MAX_OBJECTS} objects; the others are left out")
             return self.last_mention
         if count > room:
-            self.note(f"{count} objects asked for, {room} shown: the world holds at most {MAX_OBJECTS}")
+            self.note(f"the world holds at most {MAX_OBJECTS} objects; only {room} of this kind are shown")
         self.entities.append(Mention(**values, count=min(count, room), plural=plural))
         return len(self.entities) - 1
 
