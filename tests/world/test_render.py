@@ -79,7 +79,9 @@ def poses(
     )
 
 
-def unproject(path: CameraPath, frame: int, pixel: np.ndarray, depth: np.ndarray, size: tuple[int, int]):
+def unproject(
+    path: CameraPath, frame: int, pixel: np.ndarray, depth: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
     """World points (n, 3) at pixel positions (n, 2) and depths (n,)."""
     width, height = size
     focal = focal_length(path, height)

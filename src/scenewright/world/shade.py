@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -269,7 +271,8 @@ def _mirrored(pack: Pack, item: Tensor, p: Vec, d: Vec, behind: Vec) -> Vec:
             local = along(_pick(o, closer), _pick(direction, closer), t)
             n = _turn([row[closer] for row in m], normal(shape, local))
             c = clip[rays]
-            colour = _times(_albedo(pack, target, shape, local), _irradiance(pack, c, n, None))
+            light = _add(_sky_light(pack, c, n, None), _sun_light(pack, c, n))
+            colour = _times(_albedo(pack, target, shape, local), light)
             for i in range(3):
                 seen[i][rays] = colour[i]
     return seen[0], seen[1], seen[2]
@@ -286,15 +289,21 @@ def _albedo(pack: Pack, item: Tensor, shape: Shape, p: Vec) -> Vec:
     return _scale(colour, 1.0 - (1.0 - _SEAM_BRIGHTNESS) * line)
 
 
-def _irradiance(pack: Pack, clip: Tensor, n: Vec, sunlight: Vec | None, height: Tensor | None = None) -> Vec:
-    """RGB irradiance at normals ``n``: sun, sky above, light from the ground below."""
-    facing = dot(n, clip_vector(pack, "sun", clip)).clamp_min(0.0)
+def _sky_light(pack: Pack, clip: Tensor, n: Vec, lift: Tensor | None) -> Vec:
+    """RGB irradiance at normals ``n`` from the sky above and the ground below.
+
+    ``lift``: 0 at the ground to 1 far above it, where the ground below is as bright as the open ground.
+    """
     below = clip_vector(pack, "bounce", clip)
-    if height is not None:
-        below = _scale(below, 0.30 + 0.70 * height)
-    sky = mix(below, clip_vector(pack, "ambient", clip), 0.5 + 0.5 * n[1])
-    direct = _scale(clip_vector(pack, "direct", clip), facing)
-    return _add(sky, direct if sunlight is None else _times(direct, sunlight))
+    if lift is not None:
+        below = _scale(below, 0.30 + 0.70 * lift)
+    return mix(below, clip_vector(pack, "ambient", clip), 0.5 + 0.5 * n[1])
+
+
+def _sun_light(pack: Pack, clip: Tensor, n: Vec) -> Vec:
+    """RGB irradiance at normals ``n`` from the unhidden sun."""
+    facing = dot(n, clip_vector(pack, "sun", clip)).clamp_min(0.0)
+    return _scale(clip_vector(pack, "direct", clip), facing)
 
 
 def _environment(pack: Pack, atlas: TextureAtlas, item: Tensor, p: Vec, d: Vec, blur: float) -> Vec:
@@ -338,7 +347,7 @@ def _environment(pack: Pack, atlas: TextureAtlas, item: Tensor, p: Vec, d: Vec, 
 
 
 def _through_glass(
-    pack: Pack, atlas: TextureAtlas, item: Tensor, shape: Shape, local: Vec, p: Vec, n: Vec, view: Vec
+    pack: Pack, atlas: TextureAtlas, item: Tensor, shape: Shape, local: Vec, n: Vec, view: Vec
 ) -> tuple[Vec, Tensor]:
     """Radiance seen through solid glass (two refractions), and the way inside in units of the scale."""
     m = pack.matrix_of("rotation", item)
@@ -361,106 +370,113 @@ def _through_glass(
     return _environment(pack, atlas, item, end, normalize(out), 0.01), t + 0.8 * blocked
 
 
+@dataclass(frozen=True)
+class _Surface:
+    """Visible samples on items of one shape; ``(n,)`` each, vectors in world space."""
+
+    item: Tensor
+    clip: Tensor
+    local: Vec  # the point in object space
+    p: Vec
+    n: Vec
+    view: Vec  # unit, towards the eye
+    albedo: Vec
+    diffuse: Vec  # radiance of the matte surface
+    direct: Vec  # colour of the sun as it arrives
+    spark: Tensor  # the sun's mirror image
+
+    def pick(self, index: Tensor) -> _Surface:
+        return _Surface(
+            item=self.item.index_select(0, index),
+            clip=self.clip.index_select(0, index),
+            local=_pick(self.local, index),
+            p=_pick(self.p, index),
+            n=_pick(self.n, index),
+            view=_pick(self.view, index),
+            albedo=_pick(self.albedo, index),
+            diffuse=_pick(self.diffuse, index),
+            direct=_pick(self.direct, index),
+            spark=self.spark.index_select(0, index),
+        )
+
+
+def _metal(pack: Pack, atlas: TextureAtlas, s: _Surface) -> Vec:
+    """Blurred reflections and the sun's, tinted by the colour, whiter at grazing angles (Schlick)."""
+    cosine = dot(s.n, s.view).clamp_min(0.0)
+    seen = _environment(pack, atlas, s.item, s.p, _reflect(s.view, s.n), 0.16)
+    white = (torch.ones_like(cosine),) * 3
+    tint = mix(s.albedo, white, 0.035 + 0.45 * _fresnel(cosine, 0.0))
+    glint = _times(mix(tint, white, torch.full_like(cosine, 0.25)), _scale(s.direct, 1.5 * s.spark))
+    return _add(_add(_times(tint, seen), _scale(s.diffuse, torch.full_like(cosine, 0.22))), glint)
+
+
+def _glass(pack: Pack, atlas: TextureAtlas, s: _Surface, shape: Shape) -> Vec:
+    """What is seen through the body, tinted by the way, and what its surface mirrors (Schlick)."""
+    cosine = dot(s.n, s.view).clamp_min(0.0)
+    seen = _environment(pack, atlas, s.item, s.p, _reflect(s.view, s.n), 0.02)
+    through, way = _through_glass(pack, atlas, s.item, shape, s.local, s.n, s.view)
+    tint = mix((torch.ones_like(way),) * 3, s.albedo, (0.72 + 0.22 * way).clamp_max(1.0))
+    body = _scale(s.diffuse, torch.full_like(way, 0.17))
+    inner = _add(_scale(_times(through, tint), torch.full_like(way, 0.95)), body)
+    return _add(mix(inner, seen, _fresnel(cosine, 0.05)), _scale(s.direct, 1.6 * s.spark))
+
+
 def shade(pack: Pack, atlas: TextureAtlas, hits: Hits, shape: Shape, subs: int) -> Vec:
     """Linear RGB radiance, each ``(n,)``, of samples that all lie on items of one shape."""
     item = hits.item
     clip = pack.clip.index_select(0, item)
     m = pack.matrix_of("rotation", item)
-    n = _turn(m, normal(shape, hits.local))
     scale = pack.scalar_of("scale", item)
-    relative = _turn(m, hits.local)
-    p = along(pack.of("position", item), relative, scale)
+    n = _turn(m, normal(shape, hits.local))
+    p = along(pack.of("position", item), _turn(m, hits.local), scale)
     view = normalize(_sub(pack.of("eye", item), p))
-    albedo = _albedo(pack, item, shape, hits.local)
-
-    sunlight: list[Tensor] = [torch.ones_like(scale) for _ in range(3)]
-    openness = None
-    rivals = pack.company.index_select(0, item)
-    if shape == "torus":
-        rivals = torch.ones_like(rivals)
-    index = rivals.nonzero().squeeze(1)
-    if index.numel():
-        near = _openness(pack, item[index], _pick(p, index), _pick(n, index))
-        openness = torch.ones_like(scale)
-        openness[index] = near
-        facing = dot(_pick(n, index), clip_vector(pack, "sun", clip[index])) > 0.0
-        index = index[facing]
-        if index.numel():
-            part = _sunlight(pack, item[index], hits.sub[index], _pick(p, index), _pick(n, index), subs)
-            for i in range(3):
-                sunlight[i][index] = part[i]
-    sunlit: Vec = (sunlight[0], sunlight[1], sunlight[2])
+    sun = clip_vector(pack, "sun", clip)
 
     lift = p[1].clamp_min(0.0)
-    lift = lift / (lift + 0.30 * scale)
-    light = _irradiance(pack, clip, n, sunlit, lift)
-    if openness is not None:
-        direct = _scale(
-            clip_vector(pack, "direct", clip), dot(n, clip_vector(pack, "sun", clip)).clamp_min(0.0)
-        )
-        direct = _times(direct, sunlit)
-        light = _add(_scale(_sub(light, direct), openness), direct)
-    diffuse = _times(albedo, light)
+    ambient = list(_sky_light(pack, clip, n, lift / (lift + 0.30 * scale)))
+    sunlight = [torch.ones_like(scale) for _ in range(3)]
+    if shape == "torus":  # it can shade itself
+        index = torch.arange(item.numel(), device=item.device)
+    else:
+        index = pack.company.index_select(0, item).nonzero().squeeze(1)
+    if index.numel():
+        near = _openness(pack, item[index], _pick(p, index), _pick(n, index))
+        for i in range(3):
+            ambient[i][index] *= near
+        index = index[dot(_pick(n, index), _pick(sun, index)) > 0.0]
+    if index.numel():
+        part = _sunlight(pack, item[index], hits.sub[index], _pick(p, index), _pick(n, index), subs)
+        for i in range(3):
+            sunlight[i][index] = part[i]
+    arriving: Vec = (sunlight[0], sunlight[1], sunlight[2])
+    albedo = _albedo(pack, item, shape, hits.local)
+    light = _add((ambient[0], ambient[1], ambient[2]), _times(_sun_light(pack, clip, n), arriving))
 
-    # The sun's highlight (Blinn and Phong), wider and weaker on matte objects.
-    sun = clip_vector(pack, "sun", clip)
-    facing_eye = dot(n, view).clamp_min(0.0)
-    half = normalize(_add(view, sun))
-    lobe = _power(dot(n, half).clamp_min(0.0), 4)
-    flags = pack.table["flags"]
-    metal, glass = flags[2].index_select(0, item), flags[3].index_select(0, item)
-    direct = _times(clip_vector(pack, "direct", clip), sunlit)
+    # The sun's highlight (Blinn): a wide weak one on matte objects, a narrow one on metal and glass.
+    lobe = _power(dot(n, normalize(_add(view, sun))).clamp_min(0.0), 4)
     lit = (dot(n, sun) * 8.0).clamp(0.0, 1.0)
-    gloss = (0.10 + 0.18 * _power(lobe, 2)) * lobe * lit * (1.0 - metal) * (1.0 - glass)
-    colour = list(_add(diffuse, _scale(direct, gloss)))
-
-    shiny = ((metal + glass) > 0.0).nonzero().squeeze(1)
-    if shiny.numel():
-        it = item[shiny]
-        view_s, n_s, p_s = _pick(view, shiny), _pick(n, shiny), _pick(p, shiny)
-        cosine = facing_eye[shiny]
-        mirror = _reflect(view_s, n_s)
-        seen = _environment(pack, atlas, it, p_s, mirror, 0.16)
-        spark = _power(lobe[shiny], 3) * lit[shiny]
-        spark_rgb = _scale(_pick(direct, shiny), spark)
-        is_metal = (metal[shiny] > 0.0).nonzero().squeeze(1)
-        if is_metal.numel():
-            tint = _pick(albedo, shiny[is_metal])
-            edge = _fresnel(cosine[is_metal], 0.0)
-            base = mix(tint, (torch.ones_like(edge),) * 3, 0.035 + 0.45 * edge)
-            shine = _times(base, _pick(seen, is_metal))
-            body = _scale(_pick(diffuse, shiny[is_metal]), torch.full_like(edge, 0.22))
-            glint = _times(
-                mix(base, (torch.ones_like(edge),) * 3, torch.full_like(edge, 0.25)),
-                _pick(spark_rgb, is_metal),
-            )
-            metal_rgb = _add(_add(shine, body), _scale(glint, torch.full_like(edge, 1.5)))
-            for i in range(3):
-                colour[i][shiny[is_metal]] = metal_rgb[i]
-        is_glass = (metal[shiny] <= 0.0).nonzero().squeeze(1)
-        if is_glass.numel():
-            where = shiny[is_glass]
-            through, way = _through_glass(
-                pack,
-                atlas,
-                item[where],
-                shape,
-                _pick(hits.local, where),
-                _pick(p, where),
-                _pick(n, where),
-                _pick(view, where),
-            )
-            share = _fresnel(cosine[is_glass], 0.05)
-            depth = (0.72 + 0.22 * way).clamp_max(1.0)
-            tint = mix((torch.ones_like(depth),) * 3, _pick(albedo, where), depth)
-            body = _scale(_pick(diffuse, where), torch.full_like(share, 0.17))
-            inner = _add(_scale(_times(through, tint), torch.full_like(share, 0.95)), body)
-            glass_rgb = mix(inner, _pick(seen, is_glass), share)
-            glass_rgb = _add(glass_rgb, _scale(_pick(spark_rgb, is_glass), torch.full_like(share, 1.6)))
-            for i in range(3):
-                colour[i][where] = glass_rgb[i]
-    return (
-        colour[0].clamp_max(_BRIGHTEST),
-        colour[1].clamp_max(_BRIGHTEST),
-        colour[2].clamp_max(_BRIGHTEST),
+    surface = _Surface(
+        item=item,
+        clip=clip,
+        local=hits.local,
+        p=p,
+        n=n,
+        view=view,
+        albedo=albedo,
+        diffuse=_times(albedo, light),
+        direct=_times(clip_vector(pack, "direct", clip), arriving),
+        spark=_power(lobe, 3) * lit,
     )
+    gloss = (0.10 + 0.18 * _power(lobe, 2)) * lobe * lit
+    colour = list(_add(surface.diffuse, _scale(surface.direct, gloss)))
+    metal, glass = (
+        (flag.index_select(0, item) > 0.0).nonzero().squeeze(1) for flag in pack.table["flags"][2:]
+    )
+    if metal.numel():
+        for channel, value in zip(colour, _metal(pack, atlas, surface.pick(metal)), strict=True):
+            channel[metal] = value
+    if glass.numel():
+        for channel, value in zip(colour, _glass(pack, atlas, surface.pick(glass), shape), strict=True):
+            channel[glass] = value
+    red, green, blue = (channel.clamp_max(_BRIGHTEST) for channel in colour)
+    return red, green, blue
