@@ -9,11 +9,13 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
+from pydantic import Field
 
 from scenewright.clip import Clip
 from scenewright.config import Config, fingerprint
@@ -24,22 +26,32 @@ from scenewright.seeds import keyed_seed
 from scenewright.world.grammar import partial, write
 from scenewright.world.layout import SamplerConfig, description_of, sample_scene
 from scenewright.world.scene import CameraMove, Description, Scene
+from scenewright.world.splits import TRAIN_EXCLUDED
 
 J = TypeVar("J")
 
 
 class WorldSource(Config):
-    """Which scenes, how large and how long. ``sampler`` sets the difficulty and what is held out."""
+    """Which scenes, how large and how long.
+
+    ``sampler`` sets the difficulty. ``split``: "train" never shows the combinations and counts that
+    :mod:`scenewright.world.splits` holds out, "all" may show anything.
+    """
 
     sampler: SamplerConfig = SamplerConfig()
+    split: Literal["train", "all"] = "train"
     seed: int = 0
-    width: int = 128
-    height: int = 128
-    num_frames: int = 16
-    fps: float = 8.0
+    width: int = Field(default=128, ge=1)
+    height: int = Field(default=128, ge=1)
+    num_frames: int = Field(default=16, ge=1)
+    fps: float = Field(default=8.0, gt=0)
+
+    @cached_property
+    def _sampler(self) -> SamplerConfig:
+        return self.sampler.model_copy(update=dict(TRAIN_EXCLUDED)) if self.split == "train" else self.sampler
 
     def scene(self, index: int) -> Scene:
-        return sample_scene(keyed_seed(self.seed, "scene", index), config=self.sampler)
+        return sample_scene(keyed_seed(self.seed, "scene", index), config=self._sampler)
 
     def render(self, scenes: Sequence[Scene]) -> np.ndarray:
         """uint8 (N, T, H, W, 3)."""
