@@ -158,9 +158,14 @@ def _render_batch(
 ) -> list[Render]:
     steps = len(states[0].times)
     rgb: list[Tensor] = []
+    facts: dict[str, list[list[np.ndarray]]] = {}
     for low in range(0, steps, frames_together):
+        # Flow looks one frame ahead.
+        window = [_moments(state, low, min(low + frames_together + 1, steps)) for state in states]
+        for name, values in truth(scenes, window, width, height, wanted, atlas, device).items():
+            facts.setdefault(name, []).append([value[:frames_together] for value in values])
         if "rgb" not in wanted:
-            break
+            continue
         tables = pack(
             scenes,
             states,
@@ -174,15 +179,27 @@ def _render_batch(
         frames = _pictures(tables, atlas, width, height, samples)
         rgb.append(frames.view(len(scenes), -1, height, width, 3))
     pictures = torch.cat(rgb, 1).cpu().numpy() if rgb else None
-    facts = truth(scenes, states, width, height, wanted, atlas, device)
     return [
         Render(
             camera=state.camera,
             rgb=None if pictures is None else pictures[i],
-            **{name: values[i] for name, values in facts.items()},
+            **{name: np.concatenate([part[i] for part in parts]) for name, parts in facts.items()},
         )
         for i, state in enumerate(states)
     ]
+
+
+def _moments(state: States, low: int, high: int) -> States:
+    """The frames from ``low`` to before ``high``."""
+    span = slice(low, high)
+    return States(
+        times=state.times[span],
+        position=state.position[span],
+        rotation=state.rotation[span],
+        scale=state.scale[span],
+        visible=state.visible[span],
+        camera=CameraPath(state.camera.eye[span], state.camera.rotation[span], state.camera.fov_degrees),
+    )
 
 
 def _pictures(tables: Pack, atlas: TextureAtlas, width: int, height: int, samples: int) -> Tensor:
