@@ -19,8 +19,9 @@ from scenewright.world.scene import Scene
 CARD = """# The reader
 
 Two small convolutional networks (`scenewright.evaluation.reader.model`) that see what is in a clip of the
-world: objects, their shape, colour, size, material, motion, direction, track and depth. `scenewright evaluate`
-scores videos with it. Trained from scratch on renders of the world with true labels; nothing else went in.
+world: objects, their shape, colour, size, material, motion, direction, track and depth. `scenewright
+evaluate` scores videos with it. Trained from scratch on renders of the world with true labels; nothing else
+went in.
 
     python -m scenewright.evaluation.reader.data runs/reader/data --clips 4096
     python -m scenewright.evaluation.reader.train --data runs/reader/data --run runs/reader/run \\
