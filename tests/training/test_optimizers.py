@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -82,4 +84,4 @@ def test_warmup_stable_decay():
     assert factor[9:70] == [1.0] * 61
     assert factor[85] == pytest.approx(0.5)
     assert factor[100] == 0.0
-    assert all(a >= b for a, b in zip(factor[10:], factor[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(factor[10:]))
