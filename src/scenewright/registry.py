@@ -105,7 +105,7 @@ class Registry(Generic[T]):
             ) from error
         if name in self._entries:
             self._entries[name] = thing
-        return thing  # type: ignore[no-any-return]
+        return thing
 
     def _known(self, name: str) -> str:
         names = self.names()
