@@ -116,4 +116,6 @@ class Registry(Generic[T]):
 
 
 #: Video models by name: the class of each network.
-models: Registry[Any] = Registry("model")
+models: Registry[Any] = Registry(
+    "model", {"flow-transformer": "scenewright.models.flow_transformer:FlowTransformer"}
+)

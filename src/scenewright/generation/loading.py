@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -19,7 +20,8 @@ from safetensors.torch import load_file, save_file
 
 from scenewright.config import Config, validation_summary
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
-from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
 
 #: Where the models of the package are.
@@ -33,12 +35,17 @@ class ModelError(ValueError):
 
 
 class ModelCard(Config):
-    """The contents of ``config.json``."""
+    """The contents of ``config.json``. ``family`` names the network in the registry of models."""
 
     family: str = "flow-transformer"
     name: str
-    network: FlowTransformerConfig
+    network: dict[str, Any]
     sampling: SamplingSettings = SamplingSettings()
+
+    def build(self) -> FlowTransformer:
+        """The network with fresh weights. ValueError: an unknown family, or sizes that do not fit it."""
+        network = models.get(self.family)
+        return network(network.Config.model_validate(self.network))
 
 
 def shipped_models() -> list[str]:
@@ -54,7 +61,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
     """
     folder = _find(model)
     card = _read_card(folder)
-    network = FlowTransformer(card.network)
+    network = card.build()
     weights = folder / "model.safetensors"
     try:
         state = {name: tensor.float() for name, tensor in load_file(weights).items()}
@@ -88,7 +95,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
     card = _read_card(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = FlowTransformer(card.network)
+        network = card.build()
         for parameter in network.parameters():
             if not parameter.any():
                 torch.nn.init.normal_(parameter, std=0.02)
@@ -103,7 +110,11 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
 def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a model's folder; every file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    card = ModelCard(name=pipeline.name, network=pipeline.model.config, sampling=pipeline.settings)
+    card = ModelCard(
+        name=pipeline.name,
+        network=pipeline.model.config.model_dump(mode="json"),
+        sampling=pipeline.settings,
+    )
     tensors = {
         name: t.detach().to("cpu", dtype).contiguous() for name, t in pipeline.model.state_dict().items()
     }
@@ -132,6 +143,10 @@ def _find(model: str | Path) -> Path:
 def _read_card(folder: Path) -> ModelCard:
     file = folder / "config.json"
     try:
-        return ModelCard.model_validate_json(file.read_bytes())
+        card = ModelCard.model_validate_json(file.read_bytes())
+        models.get(card.family).Config.model_validate(card.network)
     except ValidationError as error:
-        raise ModelError(f"{file}: {validation_summary(error, ModelCard)}") from None
+        raise ModelError(f"{file}: {validation_summary(error)}") from None
+    except RegistryError as error:
+        raise ModelError(f"{file}: {error}") from None
+    return card
