@@ -25,9 +25,7 @@ class Waveform:
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=np.float32)
         if samples.ndim != 2 or samples.shape[0] < 1:
-            raise ValueError(
-                f"a waveform is (channels, samples), not an array of shape {samples.shape}"
-            )
+            raise ValueError(f"a waveform is (channels, samples), not an array of shape {samples.shape}")
         if self.rate < 1:
             raise ValueError(f"a sample rate must be positive, not {self.rate}")
         object.__setattr__(self, "samples", _read_only(samples))
@@ -54,9 +52,7 @@ class Clip:
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames)
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
-            raise ValueError(
-                f"frames must be uint8 (T, H, W, 3), not {frames.dtype} of shape {frames.shape}"
-            )
+            raise ValueError(f"frames must be uint8 (T, H, W, 3), not {frames.dtype} of shape {frames.shape}")
         if 0 in frames.shape:
             raise ValueError(f"a clip needs at least one frame of one pixel, not shape {frames.shape}")
         if not (0 < self.fps < float("inf")):
