@@ -42,6 +42,21 @@ def test_muon_finds_the_least_squares_solution():
     assert (weight - truth).abs().max() < 0.02
 
 
+def test_blocks_of_rows_are_orthogonalised_by_themselves():
+    torch.manual_seed(0)
+    gradient = torch.randn(16, 6)
+    whole, split = nn.Parameter(torch.zeros(16, 6)), nn.Parameter(torch.zeros(16, 6))
+    for weight, rows in ((whole, None), (split, 4)):
+        weight.grad = gradient.clone()
+        Muon([weight], lr=1.0, block_rows=rows).step()
+    momentum = gradient * (1 - 0.95 * 0.95)
+    for block in range(4):
+        part = slice(4 * block, 4 * block + 4)
+        expected = -orthogonalise(momentum[None, part])[0] * 0.2 * 6**0.5
+        torch.testing.assert_close(split.data[part], expected)
+    assert not torch.allclose(whole, split)
+
+
 def test_muon_refuses_vectors():
     with pytest.raises(ValueError, match="for matrices"):
         Muon([nn.Parameter(torch.zeros(3))], lr=0.1)

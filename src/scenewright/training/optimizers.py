@@ -14,7 +14,10 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class OptimizerConfig(BaseModel):
-    """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size."""
+    """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size.
+
+    ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +28,7 @@ class OptimizerConfig(BaseModel):
     weight_decay: float = 0.01
     momentum: float = 0.95
     newton_schulz_steps: int = Field(default=5, ge=1)
+    block_rows: int | None = Field(default=None, ge=1)
 
 
 class Muon(torch.optim.Optimizer):
@@ -33,6 +37,9 @@ class Muon(torch.optim.Optimizer):
     For matrices only. The orthogonal update is scaled by 0.2 sqrt(max(rows, columns)), so that its RMS
     matches AdamW's and one learning rate serves both (Liu et al. 2025). Matrices of one shape are
     orthogonalised together. ``torch.optim.Muon`` computes in bfloat16, which is slow on CPUs.
+
+    With ``block_rows`` each block of so many rows is orthogonalised by itself (Khaled et al. 2025, "MuonBP"):
+    the cost of the iteration falls with the block's height, which decides where batches are small.
     """
 
     def __init__(
@@ -42,8 +49,15 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         steps: int = 5,
+        block_rows: int | None = None,
     ) -> None:
-        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps}
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "steps": steps,
+            "block_rows": block_rows,
+        }
         super().__init__(list(params), defaults)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -61,8 +75,11 @@ class Muon(torch.optim.Optimizer):
                     by_shape.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in by_shape.items():
                 updates = torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
-                updates = orthogonalise(updates, group["steps"])
-                updates.mul_(0.2 * max(shape) ** 0.5)
+                rows = group["block_rows"] or shape[0]
+                if shape[0] % rows:
+                    rows = shape[0]
+                blocks = orthogonalise(updates.view(-1, rows, shape[1]), group["steps"])
+                updates = blocks.mul_(0.2 * max(rows, shape[1]) ** 0.5).view(updates.shape)
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update, alpha=-group["lr"])
@@ -119,5 +136,6 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         steps=config.newton_schulz_steps,
+        block_rows=config.block_rows,
     )
     return [muon, adamw]
