@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from scenewright.clip import Clip, Prompt
@@ -73,7 +73,7 @@ def produce(
     pipeline.check(prompts, settings)
     for index, (prompt, path) in enumerate(zip(prompts, paths, strict=True)):
         began = time.monotonic()
-        report = progress and (lambda _, step, steps, index=index: progress(index, step, steps))
+        report = None if progress is None else partial(_at, progress, index)
         clip = pipeline.generate([prompt], settings, report)[0]
         notes = pipeline.notes(prompt)
         if audio:
@@ -114,6 +114,11 @@ def default_path(prompt: Prompt, folder: Path, suffix: str) -> Path:
         path = folder / f"{stem}-{prompt.seed}-{number}{suffix}"
         number += 1
     return path
+
+
+def _at(progress: Progress, index: int, _: int, step: int, steps: int) -> None:
+    """Report a step of the only prompt of a call as one of the prompt ``index`` of many."""
+    progress(index, step, steps)
 
 
 @lru_cache(maxsize=2)

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from scenewright.evaluation.exact import score
-from scenewright.evaluation.reader.decode import read_clips
+from scenewright.evaluation.reader.decode import WEIGHTS, read_clips
 from scenewright.evaluation.reading import Reading
 from scenewright.world.layout import complete
 from scenewright.world.parser import parse
 from scenewright.world.render import render
+
+pytestmark = pytest.mark.skipif(
+    not (WEIGHTS / "model.safetensors").is_file(), reason="the reader has no trained weights yet"
+)
 
 MOVING = [
     "a large red sphere rolls left",

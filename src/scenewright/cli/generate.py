@@ -31,7 +31,14 @@ FORMATS = ("mp4", "webm", "gif", "webp", "png")
     type=click.File("r", encoding="utf-8"),
     help="A file with one prompt a line; - reads standard input.",
 )
-@click.option("--negative", default="", metavar="TEXT", help="What the video should not show.")
+@click.option(
+    "--negative",
+    "--negative-prompt",
+    "negative",
+    default="",
+    metavar="TEXT",
+    help="What the video should not show.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),

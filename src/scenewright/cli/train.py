@@ -36,8 +36,9 @@ def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json:
     settings = load_recipe(TrainingRecipe, recipe, overrides)
     folder = output or Path("runs") / settings.name
     trainer = Trainer(settings, folder)
-    with Progress("Training", total=settings.total_steps, unit="steps", as_json=as_json) as bar:
-        bar.advance(trainer.step)
+    with Progress(
+        "Training", total=settings.total_steps, initial=trainer.step, unit="steps", as_json=as_json
+    ) as bar:
         trainer.on_log = lambda step, _, values: bar.advance(
             step - bar.done, loss=values["loss"], clips_per_second=values["clips_per_second"]
         )

@@ -89,15 +89,16 @@ def render_command(
     from scenewright.media import encode
     from scenewright.media.atomic import atomic
     from scenewright.world.physics import simulate
-    from scenewright.world.render import render
+    from scenewright.world.render import OUTPUTS, Output, render
     from scenewright.world.sound import synthesise
 
     frames = num_frames or max(1, round(chosen.seconds * fps))
     states = simulate(chosen, frames, fps)
-    outputs = ("rgb", "masks", "depth", "flow") if truth else ("rgb",)
+    outputs: tuple[Output, ...] = OUTPUTS if truth else ("rgb",)
     made = render(
         [chosen], [states], width=size[0], height=size[1], num_frames=frames, fps=fps, outputs=outputs
     )[0]
+    assert made.rgb is not None
     sound = holds_sound if audio is None else audio
     clip = Clip(
         frames=made.rgb,
@@ -108,22 +109,16 @@ def render_command(
     metadata = {"scene": json.loads(chosen.model_dump_json()), "seed": seed}
     encode(clip, output, metadata=metadata, audio=sound)
     if truth:
+        arrays = {name: getattr(made, name) for name in ("masks", "depth", "flow", "tracks", "visibility")}
+        arrays |= {name: getattr(states, name) for name in ("times", "position", "rotation", "scale")}
+        camera = states.camera
+        arrays |= {
+            "eye": camera.eye,
+            "camera_rotation": camera.rotation,
+            "fov_degrees": np.float32(camera.fov_degrees),
+        }
         with atomic(truth) as part, part.open("wb") as file:
-            np.savez_compressed(
-                file,
-                masks=made.masks,
-                depth=made.depth,
-                flow=made.flow,
-                tracks=made.tracks,
-                visibility=made.visibility,
-                eye=states.camera.eye,
-                camera_rotation=states.camera.rotation,
-                fov_degrees=states.camera.fov_degrees,
-                times=states.times,
-                position=states.position,
-                rotation=states.rotation,
-                scale=states.scale,
-            )
+            np.savez_compressed(file, **arrays)
     _tell_unknown(parsed, as_json)
     if as_json:
         emit({"path": str(output), "truth": truth and str(truth), "frames": frames, "fps": fps, **metadata})

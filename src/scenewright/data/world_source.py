@@ -60,7 +60,7 @@ class WorldSource(Config):
         renders = render(
             scenes, width=self.width, height=self.height, num_frames=self.num_frames, fps=self.fps
         )
-        return np.stack([r.rgb for r in renders])
+        return np.stack([r.rgb for r in renders if r.rgb is not None])
 
 
 #: What a scene has when nothing special is chosen; people rarely say it, and so do the captions.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,7 @@ class TextToVideo:
             denoise,
             noise,
             sigma_schedule(settings.steps, settings.shift),
-            on_step=progress and (lambda step, steps: progress(index, step, steps)),
+            on_step=None if progress is None else partial(progress, index),
         )
         frames = tensor_to_frames(x[0]).cpu().numpy()[: prompt.num_frames]
         return Clip(

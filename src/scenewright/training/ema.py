@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+M = TypeVar("M", bound=nn.Module)
 
-class EMA:
+
+class EMA(Generic[M]):
     """Keeps a float32 shadow of ``model``; ``decay`` is warmed up as (1 + n) / (10 + n)."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: M, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        shadow = list(self.model.parameters())
-        torch._foreach_lerp_(shadow, [p.detach() for p in model.parameters()], 1 - decay)
+        shadow = [p.data for p in self.model.parameters()]
+        torch._foreach_lerp_(shadow, [p.data for p in model.parameters()], 1 - decay)
 
     def state_dict(self) -> dict[str, object]:
         return {"updates": self.updates, "model": self.model.state_dict()}

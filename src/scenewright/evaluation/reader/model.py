@@ -111,6 +111,7 @@ class Describer(nn.Module):
 
     def __init__(self, config: ReaderConfig) -> None:
         super().__init__()
+        self.config = config
         c, d = config.describer_width, config.tokens
         self.stem = nn.Conv2d(12, c, 3, padding=1)
         self.fine = Residual(c, temporal=True)
@@ -172,12 +173,14 @@ class Describer(nn.Module):
         h = self.fine(self.stem(x), T)
         h = self.middle(self.down1(h), T)
         h = F.silu(self.coarse(self.down2(h), T))
-        look = self.look(h.flatten(1)).float().unflatten(0, (N, T))
+        look = F.layer_norm(self.look(h.flatten(1)).float().reshape(N, T, -1), (self.config.tokens,))
         speed = torch.zeros_like(tracks_NTF)
-        speed[:, 1:] = (tracks_NTF[:, 1:] - tracks_NTF[:, :-1]) * 8
+        speed[:, 1:] = (tracks_NTF[:, 1:] - tracks_NTF[:, :-1]) * 25
         place = tracks_NTF[:, :, 1] + tracks_NTF[:, :, 3] / 2
-        scale = torch.stack([place, sides_N[:, None].expand(-1, T), sides_N[:, None].log().expand(-1, T)], -1)
-        token = look + self.track(torch.cat([tracks_NTF, speed, scale], -1)).float()
+        scale = torch.stack(
+            [place * 4, sides_N[:, None].expand(-1, T) * 6, 3 * sides_N[:, None].log().expand(-1, T)], -1
+        )
+        token = look + self.track(torch.cat([(tracks_NTF - 0.5) * 4, speed, scale], -1)).float()
         token = token + self.time + self.camera(summary_NTD).float()
         if others_NMTF.shape[1]:
             this = tracks_NTF[:, None].expand_as(others_NMTF)
