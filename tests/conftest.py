@@ -1,17 +1,38 @@
-"""What all tests share."""
-
-from __future__ import annotations
-
 import pytest
+import torch
+
+from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.models.text_encoder import TextEncoderConfig
+from scenewright.text.tokenizer import Tokenizer
+
+CORPUS = [f"a {c} {s} {m}" for c in ("red", "blue") for s in ("ball", "cube") for m in ("rolls", "falls")] * 4
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none. Torch is only asked if such a test was collected."""
-    wanting = [item for item in items if item.get_closest_marker("gpu")]
-    if not wanting:
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        for item in wanting:
-            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+@pytest.fixture(scope="session")
+def tiny_pipeline() -> TextToVideo:
+    """A small network with random weights in every layer: what it makes depends on every input."""
+    tokenizer = Tokenizer.train(CORPUS, 40)
+    config = FlowTransformerConfig(
+        patch=(4, 8, 8),
+        bottleneck=16,
+        width=32,
+        layers=2,
+        heads=2,
+        num_frames=8,
+        height=16,
+        width_pixels=24,
+        text=TextEncoderConfig(vocabulary=tokenizer.size, width=32, layers=1, heads=2, max_tokens=16),
+    )
+    torch.manual_seed(0)
+    model = FlowTransformer(config)
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return TextToVideo(
+        model=model,
+        tokenizer=tokenizer,
+        settings=SamplingSettings(steps=3),
+        words=frozenset("a red blue ball cube rolls falls".split()),
+        name="tiny",
+    )

@@ -58,11 +58,13 @@ def produce(
     paths: Sequence[Path],
     *,
     settings: SamplingSettings | None = None,
+    file_format: str | None = None,
     audio: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Release]:
     """Make and write one file a prompt, in order; each is complete on disk before the next begins.
 
+    ``file_format``: as :func:`scenewright.media.encode`'s format; by each path's suffix where left out.
     ``audio`` adds a soundtrack synthesised from the prompt's scene (see :func:`soundtrack`).
 
     Raises:
@@ -80,7 +82,7 @@ def produce(
             clip, more = soundtrack(clip, prompt)
             notes += more
         path.parent.mkdir(parents=True, exist_ok=True)
-        encode(clip, path, metadata=dict(clip.metadata))
+        encode(clip, path, format=file_format, metadata=dict(clip.metadata))
         yield Release(path, prompt, clip, tuple(notes), time.monotonic() - began)
 
 

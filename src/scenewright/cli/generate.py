@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scenewright.generation.pipeline import SamplingSettings
 
 FORMATS = ("mp4", "webm", "gif", "webp", "png")
+WITH_SOUND = ("mp4", "webm")
 
 
 @click.command()
@@ -70,7 +71,7 @@ FORMATS = ("mp4", "webm", "gif", "webp", "png")
     "--format",
     "file_format",
     type=click.Choice(FORMATS),
-    help="The kind of file. [default: by the output's suffix, else mp4]",
+    help="The kind of file; png is a folder of frames. [default: by the output's suffix, else mp4]",
 )
 @click.option(
     "--audio",
@@ -109,7 +110,9 @@ def generate(
     """
     texts = _texts(prompt, prompts_file)
     count = len(texts) * batch
-    suffix = f".{file_format}" if file_format else _suffix(output, many=count > 1)
+    kind = file_format or _format(output, many=count > 1)
+    if audio and kind not in WITH_SOUND:
+        raise click.UsageError(f"{kind} files hold no sound; use {' or '.join(WITH_SOUND)} with --audio")
 
     from scenewright.clip import Prompt
     from scenewright.generation.loading import load_pipeline
@@ -128,14 +131,20 @@ def generate(
         for text in texts
         for i in range(batch)
     ]
-    paths = _paths(prompts, output, suffix, overwrite=overwrite)
+    paths = _paths(prompts, output, kind, overwrite=overwrite)
     pipeline = load_pipeline(model)
     settings = _settings(pipeline.settings, sampling)
     pipeline.check(prompts, settings)
     releases = []
     with Progress("Generating", total=count * settings.steps, unit="steps", as_json=as_json) as bar:
         for release in produce(
-            pipeline, prompts, paths, settings=settings, audio=audio, progress=lambda *_: bar.advance()
+            pipeline,
+            prompts,
+            paths,
+            settings=settings,
+            file_format=kind,
+            audio=audio,
+            progress=lambda *_: bar.advance(),
         ):
             releases.append(release)
     for text in dict.fromkeys(line for release in releases for line in release.notes):
@@ -161,23 +170,25 @@ def _texts(prompt: str | None, file: Any) -> list[str]:
     return texts
 
 
-def _suffix(output: Path | None, *, many: bool) -> str:
+def _format(output: Path | None, *, many: bool) -> str:
     if output is None or many or output.is_dir() or not output.suffix:
-        return ".mp4"
+        return "mp4"
     if output.suffix.lower().lstrip(".") not in FORMATS:
         raise click.UsageError(
             f"cannot write {output.suffix} files ({output}); use {', '.join('.' + name for name in FORMATS)}"
         )
-    return output.suffix
+    return output.suffix.lower().lstrip(".")
 
 
-def _paths(prompts: list[Prompt], output: Path | None, suffix: str, *, overwrite: bool) -> list[Path]:
+def _paths(prompts: list[Prompt], output: Path | None, kind: str, *, overwrite: bool) -> list[Path]:
     from scenewright.production import default_path
 
+    suffix = "" if kind == "png" else f".{kind}"
     is_folder = output is None or len(prompts) > 1 or output.is_dir() or str(output).endswith(("/", "\\"))
     if not is_folder:
         assert output is not None
-        path = output if output.suffix else output.with_suffix(suffix)
+        path = output.with_suffix("") if kind == "png" else output
+        path = path if path.suffix else path.with_suffix(suffix)
         if path.exists() and not overwrite:
             raise click.UsageError(f"{path} exists; choose another name or add --overwrite")
         return [path]

@@ -119,7 +119,7 @@ def render_command(
         }
         with atomic(truth) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
-    _tell_unknown(parsed, as_json)
+    _tell(parsed, as_json)
     if as_json:
         emit({"path": str(output), "truth": truth and str(truth), "frames": frames, "fps": fps, **metadata})
     else:
@@ -157,7 +157,7 @@ def describe_command(scene: str, seed: int, phrasings: int, seconds: float, as_j
         texts = [write(description, seed + i) for i in range(phrasings)]
     else:
         texts = [write(partial(description, seed + i), seed + i) for i in range(phrasings)]
-    _tell_unknown(parsed, as_json)
+    _tell(parsed, as_json)
     if as_json:
         emit(
             {
@@ -274,7 +274,12 @@ def _scene(text: str, seed: int, seconds: float) -> tuple[Scene, Parsed | None]:
     return complete(parsed.description, seed, seconds=seconds), parsed
 
 
-def _tell_unknown(parsed: Parsed | None, as_json: bool) -> None:
-    if parsed and parsed.unknown:
+def _tell(parsed: Parsed | None, as_json: bool) -> None:
+    """What of a sentence was not understood, or cannot be shown."""
+    if parsed is None:
+        return
+    for text in parsed.notes:
+        note(f"note: {text}", as_json=as_json)
+    if parsed.unknown:
         words = ", ".join(f'"{word}"' for word in parsed.unknown)
         note(f"note: not understood and left out: {words}", as_json=as_json)
