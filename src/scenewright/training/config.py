@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -31,7 +32,8 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
 
     ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the network's
-    blocks (needs a C++ compiler on CPUs) and changes results only by rounding.
+    blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is what the network computes in; its
+    weights, their average and the optimizer's state are always float32.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TrainingRecipe(Config):
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
     compile: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     @property
     def total_steps(self) -> int:

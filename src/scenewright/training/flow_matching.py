@@ -60,7 +60,7 @@ class FlowMatching:
         sigma = sigma_B.to(x_BCTHW).view(-1, 1, 1, 1, 1)
         z = (1 - sigma) * x_BCTHW + sigma * noise
         words, pooled = model.encode_text(ids_BS, mask_BS)  # type: ignore[operator]
-        x_hat = model(z, sigma.flatten(), words, pooled, mask_BS)
+        x_hat = model(z, sigma.flatten(), words, pooled, mask_BS).float()
         error_BTHW = (x_hat - x_BCTHW).square().mean(dim=1)
         per_clip = error_BTHW.detach().mean(dim=(1, 2, 3)).cpu()
         if self.config.motion_weight:

@@ -143,7 +143,8 @@ class Trainer:
         keep = torch.rand(len(batch.captions), generator=generator) >= objective.config.caption_dropout
         captions = [text if kept else "" for text, kept in zip(batch.captions, keep.tolist(), strict=True)]
         ids, mask = self.tokenizer.batch(captions, recipe.network.text.max_tokens, multiple=32)
-        loss, parts = objective.loss(self.model, frames_to_tensor(batch.frames), ids, mask, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            loss, parts = objective.loss(self.model, frames_to_tensor(batch.frames), ids, mask, generator)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
         if not torch.isfinite(norm):

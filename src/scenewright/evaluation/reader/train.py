@@ -131,7 +131,7 @@ def describer_losses(
     return losses
 
 
-def train(data: Path, run: Path, *, steps: int, batch: int = 16, lr: float = 2e-3, seed: int = 0) -> Reader:
+def train(data: Path, run: Path, *, steps: int, batch: int = 16, lr: float = 1.2e-3, seed: int = 0) -> Reader:
     """Trains for ``steps`` in all (those of an interrupted run counted) and returns the averaged reader."""
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
