@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenewright.clip import Clip, Prompt
 from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+
+if TYPE_CHECKING:
+    from scenewright.media.encode import Format
 
 #: Called after each sampling step with (prompt index, step, steps).
 Progress = Callable[[int, int, int], None]
@@ -58,7 +62,7 @@ def produce(
     paths: Sequence[Path],
     *,
     settings: SamplingSettings | None = None,
-    file_format: str | None = None,
+    file_format: Format | None = None,
     audio: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Release]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -13,6 +13,7 @@ from scenewright.cli.sizes import SIZE
 if TYPE_CHECKING:
     from scenewright.clip import Prompt
     from scenewright.generation.pipeline import SamplingSettings
+    from scenewright.media.encode import Format
 
 FORMATS = ("mp4", "webm", "gif", "webp", "png")
 WITH_SOUND = ("mp4", "webm")
@@ -91,7 +92,7 @@ def generate(
     num_frames: int | None,
     fps: float | None,
     model: str,
-    file_format: str | None,
+    file_format: Format | None,
     audio: bool,
     overwrite: bool,
     as_json: bool,
@@ -170,14 +171,14 @@ def _texts(prompt: str | None, file: Any) -> list[str]:
     return texts
 
 
-def _format(output: Path | None, *, many: bool) -> str:
+def _format(output: Path | None, *, many: bool) -> Format:
     if output is None or many or output.is_dir() or not output.suffix:
         return "mp4"
     if output.suffix.lower().lstrip(".") not in FORMATS:
         raise click.UsageError(
             f"cannot write {output.suffix} files ({output}); use {', '.join('.' + name for name in FORMATS)}"
         )
-    return output.suffix.lower().lstrip(".")
+    return cast("Format", output.suffix.lower().lstrip("."))
 
 
 def _paths(prompts: list[Prompt], output: Path | None, kind: str, *, overwrite: bool) -> list[Path]:

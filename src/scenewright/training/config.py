@@ -32,8 +32,8 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
 
     ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the network's
-    blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is what the network computes in; its
-    weights, their average and the optimizer's state are always float32.
+    blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is what the
+    network computes in; its weights, their average and the optimizer's state are always float32.
     """
 
     name: str

@@ -127,9 +127,7 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW(
-        groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=1e-8, fused=True
-    )
+    adamw = torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=1e-8, fused=True)
     if not hidden:
         return [adamw]
     muon = Muon(
