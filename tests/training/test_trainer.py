@@ -142,6 +142,13 @@ def test_another_recipe_does_not_take_over_a_run(whole):
         Trainer(RECIPE.model_copy(update={"seed": 5}), whole)
 
 
+def test_a_run_goes_on_with_other_threads_and_logging_and_gives_the_same(whole, tmp_path):
+    Trainer(RECIPE, tmp_path / "run").run(until=3)
+    changed = RECIPE.model_copy(update={"workers": 2, "log_every": 5, "checkpoint_every": 3})
+    Trainer(changed, tmp_path / "run").run()
+    assert_same(final_state(whole), final_state(tmp_path / "run"))
+
+
 def test_a_run_can_start_from_the_weights_of_another(whole, tmp_path):
     trainer = Trainer(RECIPE.model_copy(update={"init_from": whole / "model"}), tmp_path / "run")
     start = load_pipeline(whole / "model").model.state_dict()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from scenewright.config import Config
+from scenewright.config import Config, fingerprint
 from scenewright.data.streams import StreamConfig
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
@@ -56,6 +56,13 @@ class TrainingRecipe(Config):
     workers: int = Field(default=1, ge=0)
     compile: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of what decides the result; a run may go on with other threads, workers and logging."""
+        machine = {"threads": None, "workers": 1, "compile": False}
+        watching = {"sample_prompts": (), "sample_every": 1, "checkpoint_every": 1, "log_every": 1}
+        return fingerprint(self.model_copy(update={**machine, **watching}))
 
     @property
     def total_steps(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from scenewright.clip import Prompt, frames_to_tensor
-from scenewright.config import fingerprint, to_yaml
+from scenewright.config import to_yaml
 from scenewright.data.streams import Batch, batches
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
@@ -95,7 +95,7 @@ class Trainer:
 
     def save(self) -> None:
         state = {
-            "recipe": fingerprint(self.recipe),
+            "recipe": self.recipe.identity,
             "step": self.step,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -194,7 +194,7 @@ class Trainer:
             (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
             return
         state = load_checkpoint(path)
-        if state["recipe"] != fingerprint(self.recipe):
+        if state["recipe"] != self.recipe.identity:
             raise ValueError(
                 f"{self.output} holds a run of another recipe; choose another --output, or use the recipe in "
                 f"{self.output / 'recipe.yaml'}"
