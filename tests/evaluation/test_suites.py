@@ -9,7 +9,7 @@ import yaml
 from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite, save_suite, suite_names
 from scenewright.world.parser import parse
 from scenewright.world.scene import COLORS, SHAPES
-from scenewright.world.splits import split_of
+from scenewright.world.splits import split_of, unknown_words
 
 CORE = load_suite("world-core")
 
@@ -20,8 +20,13 @@ def part(section: str) -> list[SuitePrompt]:
 
 def test_world_core_ships_with_its_sections() -> None:
     assert "world-core" in suite_names()
-    assert CORE.sections == ("single", "two-objects", "three-objects", "combinations")
+    assert CORE.sections == ("single", "two-objects", "three-objects", "combinations", "unseen-words")
     assert len(part("single")) == 96
+
+
+def test_only_the_section_of_unseen_words_has_words_that_training_never_says() -> None:
+    for p in CORE.prompts:
+        assert bool(unknown_words(p.text)) == (p.section == "unseen-words"), p.text
 
 
 def test_every_prompt_is_understood_completely() -> None:
@@ -71,7 +76,7 @@ def test_selection_is_even_and_checked() -> None:
     some = CORE.select(("single",), 12)
     assert len(some.prompts) == 12
     assert [p.id for p in some.prompts] == [f"single-{i:03d}" for i in range(0, 96, 8)]
-    assert len(CORE.select(None, 2).prompts) == 8
+    assert len(CORE.select(None, 2).prompts) == 10
     with pytest.raises(ValueError, match="no section 'triple'"):
         CORE.select(("triple",))
     with pytest.raises(ValueError, match="at least 1"):

@@ -59,12 +59,17 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """``suite``, ``scores`` of the main (first) section and ``sections`` with the scores of each.
 
-        A score is ``{value, low, high, n, floor, ceiling}``: fractions of 1, the 95% interval from a
+        What the main section never states (a relation, where it has one object) is taken from the first
+        section that does. A score is ``{value, low, high, n, floor, ceiling}``: fractions of 1, the 95% interval from a
         bootstrap over prompts, the number of facts; null where there are none.
         """
         sections = list(dict.fromkeys(o.section for o in self.outcomes))
         scores = {name: self._scores(name) for name in sections}
-        return {"suite": self.suite, "scores": scores[sections[0]], "sections": scores}
+        main = {
+            name: next((s[name] for s in scores.values() if s[name]["n"]), scores[sections[0]][name])
+            for name in ATTRIBUTES
+        }
+        return {"suite": self.suite, "scores": main, "sections": scores}
 
     def table(self) -> str:
         """A plain-text table of every section: value, interval, facts, floor, ceiling in per cent."""

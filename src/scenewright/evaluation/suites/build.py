@@ -30,7 +30,13 @@ from scenewright.world.scene import (
     MotionKind,
     Shape,
 )
-from scenewright.world.splits import HELD_OUT_COLOR_SHAPE, HELD_OUT_SHAPE_MOTION, TRAIN_EXCLUDED, is_train
+from scenewright.world.splits import (
+    HELD_OUT_COLOR_SHAPE,
+    HELD_OUT_SHAPE_MOTION,
+    TRAIN_EXCLUDED,
+    is_train,
+    unknown_words,
+)
 
 NAME = "world-core"
 
@@ -48,7 +54,9 @@ SINGLE: dict[tuple[MotionKind, Direction | None], int] = {
     ("vanish", None): 4,
     ("shake", None): 4,
 }
-PAIRS, TRIPLES, COMBINATIONS = 32, 24, 32
+PAIRS, TRIPLES, COMBINATIONS, UNSEEN_WORDS = 32, 24, 32, 24
+#: Phrasings of a description that are tried.
+ATTEMPTS = 40
 
 
 def build() -> Suite:
@@ -57,18 +65,35 @@ def build() -> Suite:
         *_say("single", _single(), held_out_phrasings=True),
         *_say("two-objects", _several(2, PAIRS), held_out_phrasings=True),
         *_say("three-objects", _several(3, TRIPLES), held_out_phrasings=True),
-        *_say("combinations", _combinations(), held_out_phrasings=False),
+        *_say("combinations", _combinations()),
+        *_say("unseen-words", _single(), held_out_synonyms=True)[:UNSEEN_WORDS],
     ]
     return Suite(NAME, tuple(prompts))
 
 
-def _say(section: str, descriptions: Sequence[Description], *, held_out_phrasings: bool) -> list[SuitePrompt]:
-    prompts = []
+def _say(
+    section: str,
+    descriptions: Sequence[Description],
+    *,
+    held_out_phrasings: bool = False,
+    held_out_synonyms: bool = False,
+) -> list[SuitePrompt]:
+    """One sentence a description. Only with ``held_out_synonyms`` has it words that training never says, and
+    then at least one; descriptions that the language cannot say so are left out."""
+    prompts: list[SuitePrompt] = []
     for i, description in enumerate(descriptions):
-        seed = keyed_seed(NAME, section, i) % 2**31
-        text = write(description, seed, held_out_phrasings=held_out_phrasings)
-        complete(parse(text).description, seed)  # a prompt without a possible scene has no ceiling
-        prompts.append(SuitePrompt(f"{section}-{i:03d}", section, text, seed))
+        for attempt in range(ATTEMPTS):
+            seed = keyed_seed(NAME, section, i, attempt) % 2**31
+            text = write(
+                description,
+                seed,
+                held_out_phrasings=held_out_phrasings,
+                held_out_synonyms=held_out_synonyms,
+            )
+            if bool(unknown_words(text)) == held_out_synonyms:
+                complete(parse(text).description, seed)  # a prompt without a possible scene has no ceiling
+                prompts.append(SuitePrompt(f"{section}-{len(prompts):03d}", section, text, seed))
+                break
     return prompts
 
 
