@@ -60,8 +60,8 @@ class Report:
         """``suite``, ``scores`` of the main (first) section and ``sections`` with the scores of each.
 
         What the main section never states (a relation, where it has one object) is taken from the first
-        section that does. A score is ``{value, low, high, n, floor, ceiling}``: fractions of 1, the 95% interval from a
-        bootstrap over prompts, the number of facts; null where there are none.
+        section that does. A score is ``{value, low, high, n, floor, ceiling}``: fractions of 1, the 95%
+        interval from a bootstrap over prompts, the number of facts; null where there are none.
         """
         sections = list(dict.fromkeys(o.section for o in self.outcomes))
         scores = {name: self._scores(name) for name in sections}
