@@ -121,6 +121,7 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
         new = Path(scratch)
         save_file(tensors, new / "model.safetensors")
+        (new / "model.safetensors").chmod(0o644)  # the library leaves it readable by its owner only
         pipeline.tokenizer.save(new / "tokenizer.model")
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
         (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
