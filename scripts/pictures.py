@@ -1,7 +1,7 @@
 """Draws the pictures of the README and the documentation from the model and the world in the package.
 
 ``python scripts/pictures.py`` writes docs/images/nano.webp (an animated grid of what nano makes),
-docs/images/nano.png (the same clips as film strips) and docs/images/world.webp (renders of the world).
+docs/images/nano-strips.webp (the same clips as film strips) and docs/images/world.webp (the world).
 """
 
 from __future__ import annotations
@@ -83,7 +83,10 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     clips = load_pipeline("nano").generate([Prompt(text=text, seed=0) for text in NANO])
     grid(clips, NANO, columns=4, side=160, path=IMAGES / "nano.webp")
-    save_image(contact_sheet(clips, captions=NANO, columns=2, frames_per_clip=6), IMAGES / "nano.png")
+    save_image(
+        contact_sheet(clips, captions=NANO, columns=2, frames_per_clip=6, height=96),
+        IMAGES / "nano-strips.webp",
+    )
     scenes = [complete(parse(text).description, seed=0) for text in WORLD]
     worlds = [
         Clip(frames=render([scene], width=320, height=320, num_frames=16, fps=8.0)[0].rgb, fps=8.0)

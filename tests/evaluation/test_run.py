@@ -11,16 +11,11 @@ import pytest
 
 from scenewright.clip import Clip
 from scenewright.evaluation.exact import ATTRIBUTES
-from scenewright.evaluation.reader.decode import WEIGHTS
 from scenewright.evaluation.report import Outcome, Report
 from scenewright.evaluation.run import evaluate
 from scenewright.evaluation.suites import SuitePrompt
 from scenewright.evaluation.systems import FolderSystem, WorldSystem, find_system
 from scenewright.media import encode
-
-pytestmark = pytest.mark.skipif(
-    not (WEIGHTS / "model.safetensors").is_file(), reason="the reader has no trained weights yet"
-)
 
 PROMPTS = [
     SuitePrompt("a", "single", "a large red sphere rolls left", 1),
