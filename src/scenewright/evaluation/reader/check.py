@@ -23,7 +23,7 @@ world: objects, their shape, colour, size, material, motion, direction, track an
 evaluate` scores videos with it. Trained from scratch on renders of the world with true labels; nothing else
 went in.
 
-    python -m scenewright.evaluation.reader.data runs/reader/data --clips 4096
+    python -m scenewright.evaluation.reader.data runs/reader/data --clips 3072
     python -m scenewright.evaluation.reader.train --data runs/reader/data --run runs/reader/run \\
         --steps {steps} --save src/scenewright/weights/reader
     python -m scenewright.evaluation.reader.check --clips {clips} --steps {steps} \\
