@@ -33,6 +33,12 @@ def test_a_sentence_becomes_a_file_that_says_how_it_was_made(model, tmp_path, ca
     assert len(told["model_sha256"]) == 64
 
 
+def test_a_name_that_ends_in_a_slash_is_a_folder(model, tmp_path):
+    command = ["generate", "a ball", "--model", model, "--steps", "1", "-o", "new/"]
+    assert main(command) == main(command) == 0
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["a-ball-0-2.mp4", "a-ball-0.mp4"]
+
+
 def test_a_name_that_is_taken_is_never_overwritten_unasked(model, tmp_path, capsys):
     command = ["generate", "a ball", "--model", model, "--steps", "1"]
     assert main(command) == main(command) == 0

@@ -24,8 +24,8 @@ WITH_SOUND = ("mp4", "webm")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="The file to write (or, for several videos, the folder).",
+    type=click.Path(),
+    help="The file to write; a name that ends in / or holds several videos is a folder.",
 )
 @click.option(
     "--prompts",
@@ -83,7 +83,7 @@ WITH_SOUND = ("mp4", "webm")
 @json_option
 def generate(
     prompt: str | None,
-    output: Path | None,
+    output: str | None,
     prompts_file: Any,
     negative: str,
     seed: int,
@@ -171,29 +171,31 @@ def _texts(prompt: str | None, file: Any) -> list[str]:
     return texts
 
 
-def _format(output: Path | None, *, many: bool) -> Format:
-    if output is None or many or output.is_dir() or not output.suffix:
+def _format(output: str | None, *, many: bool) -> Format:
+    if output is None or many or _is_folder(output) or not (suffix := Path(output).suffix):
         return "mp4"
-    if output.suffix.lower().lstrip(".") not in FORMATS:
+    if suffix.lower().lstrip(".") not in FORMATS:
         raise click.UsageError(
-            f"cannot write {output.suffix} files ({output}); use {', '.join('.' + name for name in FORMATS)}"
+            f"cannot write {suffix} files ({output}); use {', '.join('.' + name for name in FORMATS)}"
         )
-    return cast("Format", output.suffix.lower().lstrip("."))
+    return cast("Format", suffix.lower().lstrip("."))
 
 
-def _paths(prompts: list[Prompt], output: Path | None, kind: str, *, overwrite: bool) -> list[Path]:
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", "\\")) or Path(output).is_dir()
+
+
+def _paths(prompts: list[Prompt], output: str | None, kind: str, *, overwrite: bool) -> list[Path]:
     from scenewright.production import default_path
 
     suffix = "" if kind == "png" else f".{kind}"
-    is_folder = output is None or len(prompts) > 1 or output.is_dir() or str(output).endswith(("/", "\\"))
-    if not is_folder:
-        assert output is not None
-        path = output.with_suffix("") if kind == "png" else output
+    if output is not None and len(prompts) == 1 and not _is_folder(output):
+        path = Path(output).with_suffix("") if kind == "png" else Path(output)
         path = path if path.suffix else path.with_suffix(suffix)
         if path.exists() and not overwrite:
             raise click.UsageError(f"{path} exists; choose another name or add --overwrite")
         return [path]
-    folder = output or Path()
+    folder = Path(output or "")
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"{folder} is a file; several videos need a folder")
     paths: list[Path] = []
