@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING
 
 from scenewright.clip import Clip, Prompt
 from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
-from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+from scenewright.generation.pipeline import Progress, SamplingSettings, TextToVideo
 
 if TYPE_CHECKING:
     from scenewright.media.encode import Format
-
-#: Called after each sampling step with (prompt index, step, steps).
-Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)

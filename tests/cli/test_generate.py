@@ -73,7 +73,7 @@ def test_many_prompts_and_seeds_from_a_file_with_json(model, tmp_path, capsys):
     ]
     for row in rows:
         assert (tmp_path / row["path"]).is_file()
-        assert row["width"], row["height"] == (24, 16)
+        assert (row["width"], row["height"]) == (24, 16)
 
 
 def test_batches_and_single_runs_make_the_same_frames(model, tmp_path):

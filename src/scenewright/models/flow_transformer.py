@@ -11,23 +11,22 @@ B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, 
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 from torch import nn
 
+from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
 
 
-class FlowTransformerConfig(BaseModel):
+class FlowTransformerConfig(Config):
     """Sizes of the network and of the clips it is made for.
 
     ``channels`` is 3 for pixels; a latent tokenizer sets its own number. ``patch`` is (frames, rows,
     columns); ``bottleneck`` the rank of the patch embedding.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: int = 3
     patch: tuple[int, int, int] = (4, 16, 16)

@@ -6,16 +6,14 @@ B = batch, S = tokens, D = width.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 
 
-class TextEncoderConfig(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class TextEncoderConfig(Config):
     vocabulary: int = 1024
     width: int = 256
     layers: int = 3

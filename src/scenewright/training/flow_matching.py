@@ -8,19 +8,18 @@ bounded below (Li & He 2025).
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
+from scenewright.config import Config
 from scenewright.models.noise import shift_sigma
 
 
-class FlowMatchingConfig(BaseModel):
+class FlowMatchingConfig(Config):
     """``shift`` moves training towards high noise (Esser et al. 2024), where layout and motion are decided.
 
     ``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shift: float = Field(default=5.0, gt=0)
     logit_mean: float = 0.0

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
+
+from scenewright.config import Config
 
 #: Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-class OptimizerConfig(BaseModel):
+class OptimizerConfig(Config):
     """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size.
 
     ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(default="muon", pattern="^(muon|adamw)$")
     lr: float = Field(default=1e-3, gt=0)
