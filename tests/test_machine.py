@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,25 @@ def test_this_machine() -> None:
     free = available_memory()
     assert free is not None
     assert 0 < free <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_freed_memory_is_kept() -> None:
+    """In a process of its own: pages of a freed block are mapped already when the next one is filled."""
+    script = """
+import resource, torch
+from scenewright.machine import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(8_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+without = faults()
+assert keep_freed_memory()
+faults()
+print(without, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    without, kept = map(int, done.stdout.split())
+    assert without > 1000
+    assert kept < without / 20

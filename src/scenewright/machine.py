@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
+
+#: Parameters of glibc's mallopt(3).
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def usable_cores(root: Path = Path("/")) -> float:
@@ -34,6 +38,21 @@ def available_memory(root: Path = Path("/")) -> int | None:
             # Cached files count as used but are given back when memory is asked for.
             free = min(free, int(limit[0]) - int(used[0]) + _reclaimable(folder / "memory.stat"))
     return max(0, free)
+
+
+def keep_freed_memory() -> bool:
+    """Makes this process keep large blocks that it frees, for the next one; false where libc is not glibc.
+
+    By default glibc hands every large block back to the kernel at once, and each page of the next one has to
+    be mapped and zeroed again. A training step on a CPU allocates dozens of activations of 100 MB, and takes
+    a third longer for it, on two threads twice as long.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    most = 2**31 - 1
+    return all([mallopt(_M_MMAP_MAX, 0), mallopt(_M_TRIM_THRESHOLD, most), mallopt(_M_TOP_PAD, 2**28)])
 
 
 def _meminfo(path: Path) -> int | None:

@@ -91,8 +91,8 @@ def test_each_look_is_scored_by_itself(change: dict[str, str], attribute: str) -
 
 
 def test_kind_and_direction_are_scored_apart() -> None:
-    slides = SPHERE.with_(motions=(ReadMotion("slide", "left"),))
-    assert wrong(PAIR, Reading((CUBE, slides), T)) == {"motion": 1}
+    jumps = SPHERE.with_(motions=(ReadMotion("jump", "left"),))
+    assert wrong(PAIR, Reading((CUBE, jumps), T)) == {"motion": 1}
     rolls_right = SPHERE.with_(motions=(ReadMotion("roll", "right"),))
     assert wrong(PAIR, Reading((CUBE, rolls_right), T)) == {"direction": 1}
     still = SPHERE.with_(motions=())
@@ -100,7 +100,7 @@ def test_kind_and_direction_are_scored_apart() -> None:
 
 
 def test_a_guess_of_several_motions_counts_only_with_its_longest() -> None:
-    guesses = (ReadMotion("slide", "left", 0.0, 0.6), ReadMotion("roll", "left", 0.6, 1.0))
+    guesses = (ReadMotion("jump", "left", 0.0, 0.6), ReadMotion("roll", "left", 0.6, 1.0))
     assert wrong(PAIR, Reading((CUBE, SPHERE.with_(motions=guesses)), T)) == {"motion": 1}
 
 
@@ -178,3 +178,22 @@ def test_what_a_shape_cannot_do_is_not_asked_of_it() -> None:
     )
     slides = thing(shape="pyramid", motions=[ReadMotion("slide", "left")])
     assert wrong(said, Reading((slides,), T)) == {}
+
+
+def test_a_sphere_without_a_pattern_may_roll_or_slide_but_a_patterned_one_may_not() -> None:
+    said = Description(
+        entities=(Entity(shape="sphere"),), events=(Event(kind="slide", subject=0, direction="left"),)
+    )
+    rolls = thing(motions=[ReadMotion("roll", "left")])
+    assert wrong(said, Reading((rolls,), T)) == {}
+    assert wrong(said, Reading((rolls.with_(material="striped"),), T)) == {"motion": 1}
+
+
+def test_a_spin_that_no_picture_can_show_is_not_an_item() -> None:
+    spin = Event(kind="spin", subject=0, direction="clockwise")
+    still = Reading((thing(shape="cone"),), T)
+    plain = Description(entities=(Entity(shape="cone", material="metal"),), events=(spin,))
+    assert score(plain, still)["motion"] == []
+    assert score(plain, still)["direction"] == []
+    unsaid = Description(entities=(Entity(shape="cone"),), events=(spin,))
+    assert wrong(unsaid, still) == {"motion": 1, "direction": 1}

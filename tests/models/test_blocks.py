@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from scenewright.models.blocks.attention import Attention
+from scenewright.models.blocks.attention import Attention, attend
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, rotate, sinusoid
 
@@ -34,6 +34,17 @@ def test_masked_words_change_nothing():
     other[:, 3:] = 100.0
     torch.testing.assert_close(layer(x, words, mask), layer(x, other, mask))
     assert not torch.allclose(layer(x, words, mask), layer(x, other))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_short_attention_in_bfloat16_equals_the_fused_kernel(masked):
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 3, n, 16) for n in (10, 12, 12))
+    mask = torch.rand(2, 1, 1, 12) > 0.3 if masked else None
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    found = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask)
+    assert found.dtype == torch.bfloat16
+    assert (found.float() - expected).abs().max() < 0.03
 
 
 def test_width_must_divide_into_heads():

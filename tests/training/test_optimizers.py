@@ -22,6 +22,14 @@ def test_orthogonalise_keeps_the_singular_vectors_and_levels_the_values(shape):
     assert (values - torch.diag(values.diagonal())).abs().max() < 1e-3
 
 
+def test_the_iteration_in_bfloat16_stays_close():
+    torch.manual_seed(0)
+    matrix = torch.randn(3, 24, 40)
+    close = orthogonalise(matrix, dtype=torch.bfloat16)
+    assert close.dtype == torch.float32
+    assert (close - orthogonalise(matrix)).abs().max() < 0.05
+
+
 def test_a_stack_is_orthogonalised_matrix_by_matrix():
     torch.manual_seed(0)
     stack = torch.randn(3, 8, 12)

@@ -32,6 +32,7 @@ from scenewright.world.scene import (
     Event,
     Relation,
 )
+from scenewright.world.shapes import PATTERNED, ROUND
 
 EVERY_MOTION = [(kind, d, s) for kind, ds in MOTION_DIRECTIONS.items() for d in ds for s in (None, *SPEEDS)]
 
@@ -443,3 +444,16 @@ def test_odd_arguments_are_refused():
         sample_scene(0, config=SamplerConfig(num_objects=(3, 2)))
     with pytest.raises(ValueError, match="nothing to draw"):
         sample_scene(0, config=SamplerConfig(shapes=()))
+
+
+@pytest.mark.parametrize("shape", sorted(ROUND))
+def test_a_round_shape_that_spins_has_a_pattern_unless_another_material_is_said(shape):
+    spin = Event(kind="spin", subject=0, direction="clockwise")
+    for seed in range(20):
+        free = complete(Description(entities=(Entity(shape=shape),), events=(spin,)), seed)
+        assert free.objects[0].material in PATTERNED
+        said = Entity(shape=shape, material="metal")
+        assert complete(Description(entities=(said,), events=(spin,)), seed).objects[0].material == "metal"
+    config = SamplerConfig(num_objects=(1, 1), shapes=(shape,), motions={"spin": 1.0}, still=0.0)
+    drawn = {sample_scene(seed, config=config).objects[0].material for seed in range(40)}
+    assert drawn == set(PATTERNED)

@@ -30,9 +30,11 @@ def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json:
       scenewright train my-recipe.yaml optimizer.lr=3e-4 --output runs/try
     """
     from scenewright.config import load_recipe
+    from scenewright.machine import keep_freed_memory
     from scenewright.training.config import TrainingRecipe
     from scenewright.training.trainer import Trainer
 
+    keep_freed_memory()
     settings = load_recipe(TrainingRecipe, recipe, overrides)
     folder = output or Path("runs") / settings.name
     trainer = Trainer(settings, folder)

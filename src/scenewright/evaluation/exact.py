@@ -14,7 +14,8 @@ look first (shape, colour, size, material), then motion, then relations. Then ea
 Facts that the prompt leaves open are not items. Facts about an object without a match are wrong: nothing is
 filled in for what is not there.
 
-Some kinds cannot be told apart in a picture, and either answer is then right: see :func:`same_look`.
+Some kinds cannot be told apart in a picture, and either answer is then right: see :func:`same_look`. A spin
+that no picture can show, of a round shape that is said to have no pattern, is not an item.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ from scenewright.world.scene import (
     SHAPES,
     Description,
     Entity,
+    Material,
     MotionKind,
     Relation,
     Shape,
 )
+from scenewright.world.shapes import PATTERNED, ROUND
 
 ATTRIBUTES: tuple[str, ...] = (
     "presence",
@@ -54,12 +57,17 @@ SLIDING_ROLLERS: frozenset[Shape] = frozenset(SHAPES) - set(ROLLING_RADIUS) - {"
 MAX_MATCHED = 7
 
 
-def same_look(kind: MotionKind, shape: Shape | None) -> frozenset[MotionKind]:
-    """The kinds that look like ``kind`` when an object of ``shape`` does it, itself among them.
+def same_look(
+    kind: MotionKind, shape: Shape | None, material: Material | None = None
+) -> frozenset[MotionKind]:
+    """The kinds that look like ``kind`` when an object of ``shape`` and ``material`` does it, itself among
+    them.
 
-    A cone or pyramid that is told to roll slides: the world draws the two alike.
+    A cone or pyramid that is told to roll slides: the world draws the two alike. A sphere without a pattern
+    looks the same whether it rolls or slides.
     """
-    if kind == "roll" and shape in SLIDING_ROLLERS:
+    plain_sphere = shape == "sphere" and material is not None and material not in PATTERNED
+    if (kind == "roll" and shape in SLIDING_ROLLERS) or (kind in ("roll", "slide") and plain_sphere):
         return frozenset({"roll", "slide"})
     return frozenset({kind})
 
@@ -119,15 +127,16 @@ def _motion_facts(description: Description, slot: int, match: ReadObject | None)
         (e for e in description.events if e.subject == slot or (e.kind == "swap" and e.target == slot)),
         key=lambda e: e.stage,
     )
-    if not events:
-        return []
-    shape = description.entities[slot].shape
+    entity = description.entities[slot]
+    if entity.shape in ROUND and entity.material is not None and entity.material not in PATTERNED:
+        events = [e for e in events if e.kind != "spin"]
     read: Sequence[ReadMotion] = ()
     if match is not None:
         read = match.motions
         if len(events) == 1 and match.main_motion is not None:
             read = (match.main_motion,)
-    partners = _in_order([same_look(e.kind, shape) for e in events], read)
+    material = entity.material if match is None else match.material
+    partners = _in_order([same_look(e.kind, entity.shape, material) for e in events], read)
     facts: list[tuple[str, bool]] = []
     for position, (event, partner) in enumerate(zip(events, partners, strict=True)):
         facts.append(("motion", partner is not None))

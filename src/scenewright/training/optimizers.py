@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -18,7 +18,8 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 class OptimizerConfig(Config):
     """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size.
 
-    ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices.
+    ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices, and
+    ``newton_schulz_precision`` is what it computes them in.
     """
 
     name: str = Field(default="muon", pattern="^(muon|adamw)$")
@@ -29,14 +30,15 @@ class OptimizerConfig(Config):
     momentum: float = 0.95
     newton_schulz_steps: int = Field(default=5, ge=1)
     block_rows: int | None = Field(default=None, ge=1)
+    newton_schulz_precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is orthogonalised by Newton-Schulz (Jordan et al. 2024), in float32.
+    """Momentum whose update is orthogonalised by Newton-Schulz (Jordan et al. 2024) in ``dtype``.
 
     For matrices only. The orthogonal update is scaled by 0.2 sqrt(max(rows, columns)), so that its RMS
     matches AdamW's and one learning rate serves both (Liu et al. 2025). Matrices of one shape are
-    orthogonalised together. ``torch.optim.Muon`` computes in bfloat16, which is slow on CPUs.
+    orthogonalised together. ``torch.optim.Muon`` always computes in bfloat16, which is slow on many CPUs.
 
     With ``block_rows`` each block of so many rows is orthogonalised by itself (Khaled et al. 2025, "MuonBP"):
     the cost of the iteration falls with the block's height, which decides where batches are small.
@@ -50,6 +52,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         steps: int = 5,
         block_rows: int | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -58,6 +61,7 @@ class Muon(torch.optim.Optimizer):
             "steps": steps,
             "block_rows": block_rows,
         }
+        self.dtype = dtype
         super().__init__(list(params), defaults)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -78,7 +82,7 @@ class Muon(torch.optim.Optimizer):
                 rows = group["block_rows"] or shape[0]
                 if shape[0] % rows:
                     rows = shape[0]
-                blocks = orthogonalise(updates.view(-1, rows, shape[1]), group["steps"])
+                blocks = orthogonalise(updates.view(-1, rows, shape[1]), group["steps"], self.dtype)
                 updates = blocks.mul_(0.2 * max(rows, shape[1]) ** 0.5).view(updates.shape)
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
@@ -95,16 +99,20 @@ class Muon(torch.optim.Optimizer):
         return gradient.lerp(buffer, momentum)
 
 
-def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Nearest semi-orthogonal matrices (..., M, N), up to singular values between 0.7 and 1.2."""
+def orthogonalise(matrices: torch.Tensor, steps: int = 5, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Nearest semi-orthogonal matrices (..., M, N), up to singular values between 0.7 and 1.2.
+
+    ``dtype``: what the iteration computes in. It tolerates bfloat16, for which it was designed.
+    """
     a, b, c = _QUINTIC
     transpose = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if transpose else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.to(dtype)
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if transpose else x
+    return (x.mT if transpose else x).to(matrices.dtype)
 
 
 def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
@@ -137,5 +145,6 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
         weight_decay=config.weight_decay,
         steps=config.newton_schulz_steps,
         block_rows=config.block_rows,
+        dtype=getattr(torch, config.newton_schulz_precision),
     )
     return [muon, adamw]

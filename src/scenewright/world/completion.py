@@ -36,7 +36,7 @@ from scenewright.world.scene import (
     Shape,
     Size,
 )
-from scenewright.world.shapes import FLAT_TOPPED, FOOTPRINT_RADIUS
+from scenewright.world.shapes import FLAT_TOPPED, FOOTPRINT_RADIUS, PATTERNED, ROUND
 
 T = TypeVar("T")
 
@@ -78,7 +78,8 @@ def complete(
 
     A demanded roll of a shape that cannot roll becomes what comes closest: a cube tumbles over its edges, a
     capsule rolls lying on its side, a cone and a pyramid slide. An object that follows one that stands still
-    makes it move: it rolls or slides to one side.
+    makes it move: it rolls or slides to one side. A round shape that spins has a pattern, if no material is
+    said: else nobody would see it spin.
 
     ``attempts``: how often unsaid things are drawn anew, from ever further away, before giving up.
     Raises ``ValueError`` where the description contradicts itself or leaves no room.
@@ -232,7 +233,9 @@ def _objects(
         other_color = pick(rng, [c for c in COLORS if c not in taken] or COLORS)
         color = entity.color or other_color
         taken.add(color)
-        other_material = pick(rng, MATERIALS, [MATERIAL_WEIGHTS[m] for m in MATERIALS])
+        spins = any(m.kind == "spin" and m.subject in groups[index] for m in motions)
+        options = PATTERNED if spins and shapes[groups[index][0]] in ROUND else MATERIALS
+        other_material = pick(rng, options, [MATERIAL_WEIGHTS[m] for m in options])
         material = entity.material or other_material
         stands = any(base[n] is not None for n in groups[index])
         carries = any(n in carriers for n in groups[index])

@@ -40,7 +40,7 @@ from scenewright.world.scene import (
     Size,
     Speed,
 )
-from scenewright.world.shapes import FLAT_TOPPED
+from scenewright.world.shapes import FLAT_TOPPED, PATTERNED, ROUND
 
 T = TypeVar("T")
 
@@ -320,11 +320,18 @@ class _Sampling:
                     shape=shape,
                     color=color,
                     size=self.pick(sizes),
-                    material=self.pick(list(config.materials), list(config.materials.values())),
+                    material=self._material(shape, kinds),
                     count=count,
                 )
             )
         return tuple(entities)
+
+    def _material(self, shape: Shape, kinds: list[MotionKind]) -> Material:
+        """A round shape that spins has a pattern, if there is one to draw: else nobody sees it spin."""
+        weights = self.config.materials
+        if "spin" in kinds and shape in ROUND:
+            weights = {m: w for m, w in weights.items() if m in PATTERNED and w > 0.0} or weights
+        return self.pick(list(weights), list(weights.values()))
 
     def _events(self, entities: tuple[Entity, ...], doings: list[list[_Doing]]) -> tuple[Event, ...]:
         events: list[Event] = []

@@ -6,7 +6,7 @@ The renderer's intersections, the physics' resting heights and the sound's sizes
 
 from __future__ import annotations
 
-from scenewright.world.scene import Shape
+from scenewright.world.scene import Material, Shape
 
 SPHERE_RADIUS = 1.0
 CUBE_HALF = 0.82
@@ -61,3 +61,8 @@ FOOTPRINT_RADIUS: dict[Shape, float] = {
 
 #: Shapes with a flat top on which another object can stand.
 FLAT_TOPPED: frozenset[Shape] = frozenset({"cube", "cylinder"})
+
+#: Shapes that look the same however they turn about their axis, unless a pattern shows it.
+ROUND: frozenset[Shape] = frozenset({"sphere", "cylinder", "cone", "capsule"})
+#: Materials that show how a round shape turns.
+PATTERNED: tuple[Material, ...] = ("striped", "chequered")

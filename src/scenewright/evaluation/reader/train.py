@@ -23,6 +23,7 @@ from scenewright.evaluation.reader.data import IGNORE, Labels, Shards
 from scenewright.evaluation.reader.decode import DEPTH_UNIT, find_tracks, other_tracks
 from scenewright.evaluation.reader.model import Reader, ReaderConfig, channels_last, crop_tubes
 from scenewright.evaluation.reader.tracks import crop_side, fill_gaps
+from scenewright.machine import keep_freed_memory
 from scenewright.world.scene import COLORS
 
 #: From this share of training on, half of the batches use the detector's own tracks.
@@ -269,6 +270,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="folder for the weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     reader = train(options.data, options.run, steps=options.steps, batch=options.batch)
     if options.save:
         save_reader(reader, options.save)

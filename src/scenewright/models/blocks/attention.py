@@ -45,8 +45,29 @@ class Attention(nn.Module):
         if rotation is not None:
             q_BNLK, k_BNSK = rotate(q_BNLK, rotation), rotate(k_BNSK, rotation)
         mask = None if mask_BS is None else mask_BS[:, None, None, :]
-        y_BNLK = F.scaled_dot_product_attention(q_BNLK, k_BNSK, v_BNSK, attn_mask=mask)
+        y_BNLK = attend(q_BNLK, k_BNSK, v_BNSK, mask)
         return self.out(y_BNLK.transpose(1, 2).flatten(2))
 
     def _split(self, x_BLD: torch.Tensor) -> torch.Tensor:
         return x_BLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+#: Up to so many scores a head, a CPU is faster with explicit products in bfloat16 than with PyTorch's kernel.
+EXPLICIT_SCORES = 2**18
+
+
+def attend(
+    q_BNLK: torch.Tensor, k_BNSK: torch.Tensor, v_BNSK: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """Softmax attention (B, N, L, K); ``mask``: bool for (B, N, L, S), True where a key may be seen.
+
+    PyTorch's fused kernel, except for short sequences in bfloat16 on a CPU: there products and a softmax that
+    ``torch.compile`` fuses take half the time (``benchmarks/attention.py``).
+    """
+    few = q_BNLK.shape[2] * k_BNSK.shape[2] <= EXPLICIT_SCORES
+    if not (few and q_BNLK.device.type == "cpu" and q_BNLK.dtype == torch.bfloat16):
+        return F.scaled_dot_product_attention(q_BNLK, k_BNSK, v_BNSK, attn_mask=mask)
+    scores = ((q_BNLK * q_BNLK.shape[-1] ** -0.5) @ k_BNSK.mT).float()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1).to(v_BNSK.dtype) @ v_BNSK
