@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from scenewright.evaluation.reader.augment import augment
 from scenewright.evaluation.reader.data import IGNORE, Labels, Shards
-from scenewright.evaluation.reader.decode import DEPTH_UNIT, find_tracks, other_tracks
+from scenewright.evaluation.reader.decode import DEPTH_UNIT, find_tracks, load_reader, other_tracks
 from scenewright.evaluation.reader.model import Reader, ReaderConfig, channels_last, crop_tubes
 from scenewright.evaluation.reader.tracks import crop_side, fill_gaps
 from scenewright.machine import keep_freed_memory
@@ -132,11 +132,25 @@ def describer_losses(
     return losses
 
 
-def train(data: Path, run: Path, *, steps: int, batch: int = 16, lr: float = 1.2e-3, seed: int = 0) -> Reader:
-    """Trains for ``steps`` in all (those of an interrupted run counted) and returns the averaged reader."""
+def train(
+    data: Path,
+    run: Path,
+    *,
+    steps: int,
+    batch: int = 16,
+    lr: float = 1.2e-3,
+    seed: int = 0,
+    start: Path | None = None,
+) -> Reader:
+    """Trains for ``steps`` in all (those of an interrupted run counted) and returns the averaged reader.
+
+    ``start``: a folder with the weights that the run begins with, else it begins from nothing.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     reader = channels_last(Reader(ReaderConfig())).train()
+    if start is not None:
+        reader.load_state_dict(load_reader(start).state_dict())
     decay = [p for p in reader.parameters() if p.ndim > 1]
     plain = [p for p in reader.parameters() if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -266,12 +280,21 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=1.2e-3)
+    parser.add_argument("--start", type=Path, help="folder of the weights to begin with")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save", type=Path, help="folder for the weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    reader = train(options.data, options.run, steps=options.steps, batch=options.batch)
+    reader = train(
+        options.data,
+        options.run,
+        steps=options.steps,
+        batch=options.batch,
+        lr=options.lr,
+        start=options.start,
+    )
     if options.save:
         save_reader(reader, options.save)
 
