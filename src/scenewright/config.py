@@ -18,10 +18,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import to_jsonable_python
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,6 +38,40 @@ class Config(BaseModel):
     """The base of every recipe and every group in one: immutable, unknown keys refused, defaults checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ChoiceConfig(Config):
+    """Settings whose ``name`` chooses a kind, each kind with fields of its own.
+
+    ``FIELDS`` holds, for each kind, the fields that it takes and their defaults. The chosen kind's are filled
+    in; all others stay ``None``, and setting one is an error. So a dumped recipe shows exactly the values in
+    use and reads back as it was.
+    """
+
+    FIELDS: ClassVar[Mapping[str, Mapping[str, Any]]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_applies(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        name = data.get("name", cls.model_fields["name"].default)
+        if not isinstance(name, str) or name not in cls.FIELDS:
+            return data
+        takes = cls.FIELDS[name]
+        for key in {key for fields in cls.FIELDS.values() for key in fields} - set(takes):
+            if data.get(key) is not None:
+                own = f"it takes {', '.join(takes)}" if takes else "it takes none of its own"
+                raise ValueError(f"{key} = {data[key]!r} does nothing for {name}; leave it out ({own})")
+        return {
+            **takes,
+            **{key: value for key, value in data.items() if key not in takes or value is not None},
+        }
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The values of the fields that the chosen kind takes."""
+        return {key: getattr(self, key) for key in self.FIELDS[self.name]}  # type: ignore[attr-defined]
 
 
 def load_recipe(schema: type[M], source: str | Path | None = None, overrides: Sequence[str] = ()) -> M:

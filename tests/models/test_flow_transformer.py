@@ -5,7 +5,8 @@ from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.samplers import dpmpp_2m, sigma_schedule
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
-from scenewright.training.flow_matching import FlowMatching, FlowMatchingConfig
+from scenewright.training.draws import Draws
+from scenewright.training.objectives import FlowMatching, FlowMatchingConfig, Inputs
 from scenewright.training.optimizers import OptimizerConfig, build_optimizers
 
 TINY = FlowTransformerConfig(
@@ -97,14 +98,16 @@ def test_overfits_four_clips_so_that_the_text_chooses_among_them(optimizer):
     model = FlowTransformer(TINY)
     objective = FlowMatching(FlowMatchingConfig(shift=3.0))
     optimizers = build_optimizers(model, OptimizerConfig(name=optimizer, lr=3e-3))
-    generator = torch.Generator().manual_seed(1)
+    count = 2 * len(clips)
     for step in range(400):
         for each in optimizers:
             for group in each.param_groups:
                 group["lr"] = 3e-3 * min(1.0, 2 - step / 200)
-        loss, _ = objective.loss(
-            model, clips.repeat(2, 1, 1, 1, 1), ids.repeat(2, 1), mask.repeat(2, 1), generator
+        draws = Draws(1, step, count, range(count))
+        inputs = Inputs(
+            clips.repeat(2, 1, 1, 1, 1), ids.repeat(2, 1), mask.repeat(2, 1), ("",) * count, draws
         )
+        loss, _ = objective.loss(model, inputs)
         loss.backward()
         for each in optimizers:
             each.step()
@@ -112,7 +115,7 @@ def test_overfits_four_clips_so_that_the_text_chooses_among_them(optimizer):
     model.eval()
     with torch.inference_mode():
         words, pooled = model.encode_text(ids, mask)
-        z = torch.randn(4, 3, 4, 16, 16, generator=generator)
+        z = torch.randn(4, 3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
         made = dpmpp_2m(
             lambda z, sigma: model(z, torch.full((4,), sigma), words, pooled, mask),
             z,

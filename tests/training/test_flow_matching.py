@@ -4,12 +4,14 @@ import torch
 from scipy import stats
 
 from scenewright.models.noise import shift_sigma
-from scenewright.training.flow_matching import FlowMatching, FlowMatchingConfig, moving_pixels
+from scenewright.training.draws import Draws
+from scenewright.training.objectives.base import Inputs
+from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig, moving_pixels
 
 
 def test_noise_levels_follow_the_shifted_logit_normal():
     objective = FlowMatching(FlowMatchingConfig(shift=5.0, logit_mean=0.3, logit_std=0.8))
-    sigma = objective.sample_sigma(4096, torch.Generator().manual_seed(0)).double().numpy()
+    sigma = objective.sample_sigma(Draws(0, 0, 4096, range(4096))).double().numpy()
     unshifted = sigma / (5.0 - 4.0 * sigma)
     logits = np.log(unshifted / (1 - unshifted))
     assert stats.kstest(logits, stats.norm(0.3, 0.8).cdf).pvalue > 0.05
@@ -47,7 +49,8 @@ IDS = torch.ones(6, 2, dtype=torch.int64)
 def loss_of(prediction: torch.Tensor, x: torch.Tensor, **config: float) -> tuple[float, Constant]:
     model = Constant(prediction)
     objective = FlowMatching(FlowMatchingConfig(**config))
-    loss, _ = objective.loss(model, x, IDS, IDS > 0, torch.Generator().manual_seed(0))
+    inputs = Inputs(x, IDS, IDS > 0, ("",) * 6, Draws(0, 0, 6, range(6)))
+    loss, _ = objective.loss(model, inputs)
     return loss.item(), model
 
 

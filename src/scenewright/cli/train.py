@@ -41,8 +41,8 @@ def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json:
     with Progress(
         "Training", total=settings.total_steps, initial=trainer.step, unit="steps", as_json=as_json
     ) as bar:
-        trainer.on_log = lambda step, _, values: bar.advance(
-            step - bar.done, loss=values["loss"], clips_per_second=values["clips_per_second"]
+        trainer.logging.on_log = lambda step, _, values: bar.advance(
+            step - bar.done, loss=values.get("loss"), clips_per_second=values["clips_per_second"]
         )
         trainer.run()
     emit(

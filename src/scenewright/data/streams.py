@@ -27,33 +27,35 @@ class StreamConfig(WorldSource):
 
 @dataclass(frozen=True)
 class Batch:
-    """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts."""
+    """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts. ``rows``: which samples of the whole
+    batch these are, where several processes share it."""
 
     frames: torch.Tensor
     captions: list[str]
+    rows: range
 
 
 class WorldBatches(Dataset[Batch]):
     """Renders as it goes: every clip is new."""
 
-    def __init__(self, config: StreamConfig, batch: int) -> None:
-        self.config, self.batch = config, batch
+    def __init__(self, config: StreamConfig, batch: int, rows: range) -> None:
+        self.config, self.batch, self.rows = config, batch, rows
 
     def __getitem__(self, step: int) -> Batch:
-        indices = range(step * self.batch, (step + 1) * self.batch)
+        indices = [step * self.batch + row for row in self.rows]
         scenes = [self.config.scene(i) for i in indices]
         captions = [
             caption(scene, keyed_seed(self.config.seed, "caption", i))
             for scene, i in zip(scenes, indices, strict=True)
         ]
-        return Batch(torch.from_numpy(self.config.render(scenes)), captions)
+        return Batch(torch.from_numpy(self.config.render(scenes)), captions, self.rows)
 
 
 class ShardBatches(Dataset[Batch]):
     """Reads finished shards of one or more folders, shuffled anew each epoch."""
 
-    def __init__(self, config: StreamConfig, batch: int) -> None:
-        self.config, self.batch = config, batch
+    def __init__(self, config: StreamConfig, batch: int, rows: range) -> None:
+        self.config, self.batch, self.rows = config, batch, rows
         self.datasets = [Shards(folder) for folder in config.shards]
         for dataset in self.datasets:
             info = dataset.info
@@ -68,13 +70,13 @@ class ShardBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         frames, captions = [], []
-        for sample in range(step * self.batch, (step + 1) * self.batch):
+        for sample in (step * self.batch + row for row in self.rows):
             epoch, position = divmod(sample, int(self.ends[-1]))
             dataset, index = self._locate(self._order(epoch)[position])
             frames.append(dataset.frames(index))
             scene = Scene.model_validate(dataset.row(index))
             captions.append(caption(scene, keyed_seed(self.config.seed, "caption", sample)))
-        return Batch(torch.from_numpy(np.stack(frames)), captions)
+        return Batch(torch.from_numpy(np.stack(frames)), captions, self.rows)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:
@@ -87,9 +89,29 @@ class ShardBatches(Dataset[Batch]):
         return self.datasets[which], int(index - (self.ends[which - 1] if which else 0))
 
 
-def batches(config: StreamConfig, batch: int, start: int, stop: int, workers: int = 1) -> Iterator[Batch]:
-    """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this)."""
-    dataset: Dataset[Batch] = ShardBatches(config, batch) if config.shards else WorldBatches(config, batch)
+def batches(
+    config: StreamConfig,
+    batch: int,
+    start: int,
+    stop: int,
+    workers: int = 1,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Iterator[Batch]:
+    """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this).
+
+    With several ``ranks``, each gets its consecutive share of every batch of ``batch`` samples.
+
+    Raises:
+        ValueError: the batch has fewer samples than there are processes, or cannot be shared evenly.
+    """
+    if batch % ranks:
+        raise ValueError(f"a batch of {batch} cannot be shared evenly by {ranks} processes; change batch")
+    share = batch // ranks
+    rows = range(rank * share, (rank + 1) * share)
+    kind = ShardBatches if config.shards else WorldBatches
+    dataset: Dataset[Batch] = kind(config, batch, rows)
     return iter(
         DataLoader(
             dataset,
@@ -98,6 +120,8 @@ def batches(config: StreamConfig, batch: int, start: int, stop: int, workers: in
             num_workers=workers,
             prefetch_factor=3 if workers else None,
             worker_init_fn=_quiet_worker,
+            # Else opening a stream would draw from the global generator, and a resumed run opens more.
+            generator=torch.Generator().manual_seed(config.seed),
         )
     )
 

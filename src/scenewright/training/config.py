@@ -11,8 +11,11 @@ from scenewright.config import Config, fingerprint
 from scenewright.data.streams import StreamConfig
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
-from scenewright.training.flow_matching import FlowMatchingConfig
+from scenewright.training.callbacks.guard import GuardConfig
+from scenewright.training.freezing import FreezeConfig
+from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
 from scenewright.training.optimizers import OptimizerConfig
+from scenewright.training.schedules import ScheduleConfig
 
 
 class Stage(Config):
@@ -25,15 +28,16 @@ class Stage(Config):
     data: StreamConfig
     batch: int = Field(default=48, ge=1)
     lr_scale: float = Field(default=1.0, gt=0)
-    objective: FlowMatchingConfig | None = None
+    objective: ObjectiveConfig | None = None
 
 
 class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
 
-    ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the network's
-    blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is what the
-    network computes in; its weights, their average and the optimizer's state are always float32.
+    ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
+    rounding. ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the
+    network's blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is
+    what the network computes in; its weights, their average and the optimizer's state are always float32.
     """
 
     name: str
@@ -41,16 +45,19 @@ class TrainingRecipe(Config):
     network: FlowTransformerConfig = FlowTransformerConfig()
     init_from: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
-    objective: FlowMatchingConfig = FlowMatchingConfig()
+    objective: ObjectiveConfig = FlowMatchingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
-    warmup: int = Field(default=100, ge=1)
-    decay_fraction: float = Field(default=0.3, ge=0, le=1)
+    schedule: ScheduleConfig = ScheduleConfig()
+    freeze: FreezeConfig = FreezeConfig()
+    accumulate: int = Field(default=1, ge=1)
     gradient_clip: float = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     sampling: SamplingSettings = SamplingSettings()
     sample_prompts: tuple[str, ...] = ()
     sample_every: int = Field(default=500, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1)
+    guard: GuardConfig = GuardConfig()
     log_every: int = Field(default=20, ge=1)
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
@@ -60,9 +67,10 @@ class TrainingRecipe(Config):
     @property
     def identity(self) -> str:
         """Fingerprint of what decides the result; a run may go on with other threads, workers and logging."""
-        machine = {"threads": None, "workers": 1, "compile": False}
-        watching = {"sample_prompts": (), "sample_every": 1, "checkpoint_every": 1, "log_every": 1}
-        return fingerprint(self.model_copy(update={**machine, **watching}))
+        machine = {"threads": None, "workers": 1, "compile": False, "accumulate": 1}
+        watching = {"sample_prompts": (), "sample_every": 1, "log_every": 1}
+        saving = {"checkpoint_every": 1, "keep_checkpoints": 1}
+        return fingerprint(self.model_copy(update={**machine, **watching, **saving}))
 
     @property
     def total_steps(self) -> int:
@@ -72,6 +80,13 @@ class TrainingRecipe(Config):
     def _check(self) -> TrainingRecipe:
         for stage in self.stages:
             self.network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+        if self.schedule.name == "reduce_on_plateau":
+            raise ValueError("reduce_on_plateau goes by validation scores, and this recipe validates nothing")
+        if self.optimizer.name == "schedule_free_adamw":
+            if self.schedule.name != "constant":
+                raise ValueError("schedule_free_adamw goes with schedule.name = constant, with a warm-up")
+            if self.freeze.unfreeze:
+                raise ValueError("schedule_free_adamw cannot unfreeze parameters later; use adamw")
         return self
 
     def stage_at(self, step: int) -> tuple[int, int]:

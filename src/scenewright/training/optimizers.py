@@ -1,36 +1,82 @@
-"""Optimizers: AdamW for embeddings, norms and heads; Muon for the hidden matrices."""
+"""Optimizers: torch's own, Muon for the hidden matrices, schedule-free AdamW; rates that fall with depth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
-from scenewright.config import Config
+from scenewright.config import ChoiceConfig
 
 #: Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
+_BLOCK = re.compile(r"(?:.*?\.)?blocks\.\d+(?=\.)")
+_HIDDEN = re.compile(r"(?:^|\.)(?:blocks|layers)\.\d+\.")
 
-class OptimizerConfig(Config):
-    """``lr`` is the peak rate of both optimizers: Muon's update is scaled to AdamW's typical size.
+_ADAMW = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.01}
 
-    ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices, and
-    ``newton_schulz_precision`` is what it computes them in.
+
+class OptimizerConfig(ChoiceConfig):
+    """The optimizer and its settings; one that the optimizer does not take is refused.
+
+    - ``lr``: the peak rate. Muon and the AdamW beside it share it: Muon's update is scaled to AdamW's
+      typical size.
+    - ``layer_decay``: below 1, the rates fall with depth: see :func:`build_optimizers`.
+    - ``weight_decay``: of matrices and kernels, not of vectors. Decoupled from the gradient in ``adamw``,
+      ``muon`` and ``schedule_free_adamw`` (Loshchilov & Hutter 2019), added to it in the others.
+    - ``momentum``, ``nesterov`` (``sgd``), ``smoothing`` (of the squared gradient) and ``centered``
+      (``rmsprop``), ``beta1``, ``beta2``, ``eps``: as in torch.
+    - ``block_rows`` makes Muon orthogonalise blocks of so many rows instead of whole matrices, and
+      ``newton_schulz_precision`` is what it computes them in.
+
+    ``schedule_free_adamw`` (Defazio et al. 2024) averages instead of decaying the rate: use it with a
+    constant schedule and a warm-up. It corrects its bias by the steps of the whole group, so parameters that
+    are unfrozen late get far too large first steps: use it without gradual unfreezing.
     """
 
-    name: str = Field(default="muon", pattern="^(muon|adamw)$")
+    FIELDS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sgd": {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+        "rmsprop": {"smoothing": 0.99, "momentum": 0.0, "centered": False, "eps": 1e-8, "weight_decay": 0.0},
+        "adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+        "adamw": _ADAMW,
+        "muon": {
+            **_ADAMW,
+            "momentum": 0.95,
+            "newton_schulz_steps": 5,
+            "block_rows": None,
+            "newton_schulz_precision": "float32",
+        },
+        "schedule_free_adamw": {**_ADAMW, "beta2": 0.999},
+    }
+
+    name: Literal["sgd", "rmsprop", "adam", "adamw", "muon", "schedule_free_adamw"] = "muon"
     lr: float = Field(default=1e-3, gt=0)
-    beta1: float = 0.9
-    beta2: float = 0.95
-    weight_decay: float = 0.01
-    momentum: float = 0.95
-    newton_schulz_steps: int = Field(default=5, ge=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    beta1: float | None = Field(default=None, ge=0, lt=1)
+    beta2: float | None = Field(default=None, ge=0, lt=1)
+    eps: float | None = Field(default=None, gt=0)
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    nesterov: bool | None = None
+    smoothing: float | None = Field(default=None, ge=0, lt=1)
+    centered: bool | None = None
+    newton_schulz_steps: int | None = Field(default=None, ge=1)
     block_rows: int | None = Field(default=None, ge=1)
-    newton_schulz_precision: Literal["float32", "bfloat16"] = "float32"
+    newton_schulz_precision: Literal["float32", "bfloat16"] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> OptimizerConfig:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov = true needs momentum above 0")
+        if self.name == "schedule_free_adamw" and self.beta1 == 0:
+            raise ValueError("beta1 = 0 leaves schedule_free_adamw nothing to average; set it above 0")
+        return self
 
 
 class Muon(torch.optim.Optimizer):
@@ -46,7 +92,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[nn.Parameter],
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
@@ -62,7 +108,7 @@ class Muon(torch.optim.Optimizer):
             "block_rows": block_rows,
         }
         self.dtype = dtype
-        super().__init__(list(params), defaults)
+        super().__init__(params, defaults)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim != 2:
@@ -71,13 +117,18 @@ class Muon(torch.optim.Optimizer):
                     )
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            alike: dict[Any, list[nn.Parameter]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    by_shape.setdefault(parameter.shape, []).append(parameter)
-            for shape, parameters in by_shape.items():
+                    kind = (parameter.shape, parameter.dtype, parameter.device)
+                    alike.setdefault(kind, []).append(parameter)
+            for (shape, *_), parameters in alike.items():
                 updates = torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
                 rows = group["block_rows"] or shape[0]
                 if shape[0] % rows:
@@ -87,6 +138,7 @@ class Muon(torch.optim.Optimizer):
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update, alpha=-group["lr"])
+        return loss
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> torch.Tensor:
         gradient = parameter.grad
@@ -116,35 +168,119 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5, dtype: torch.dtype = t
 
 
 def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
-    """One AdamW, or a Muon on the matrices inside blocks and layers plus an AdamW on everything else.
+    """The optimizers that together hold every parameter of ``model``, frozen ones too.
 
-    Modulation layers, embeddings and the first and last layer stay with AdamW; vectors are not decayed.
+    One, or for ``muon`` two: Muon on the matrices inside blocks and layers, AdamW on everything else
+    (modulation layers, embeddings, the first and last layer). A parameter without a gradient is neither
+    stepped nor decayed and takes no memory, so freezing may come and go. Vectors are not decayed.
+
+    With ``layer_decay`` d a parameter's rate is lr d^k (Clark et al. 2020, "ELECTRA", after Howard & Ruder
+    2018, "ULMFiT"). k counts from the top, in the order in which the model's parts are made: 0 for what
+    follows the last of its ``blocks.N``, 1 for that block, and so on down; one more than the first block's
+    for what comes before it. Each group holds its d^k as ``lr_scale``; see :func:`set_rate`.
+
+    Raises:
+        ValueError: ``layer_decay`` is below 1 and the model has no ``blocks.N``, or the package that
+            ``schedule_free_adamw`` needs is not installed.
     """
-    hidden, decayed, plain = [], [], []
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        inner = name.startswith(("blocks.", "text_encoder.layers.")) and "modulation" not in name
-        if parameter.ndim == 2 and inner and config.name == "muon":
-            hidden.append(parameter)
-        elif parameter.ndim >= 2:
-            decayed.append(parameter)
-        else:
-            plain.append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    adamw = torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=1e-8, fused=True)
-    if not hidden:
-        return [adamw]
-    muon = Muon(
-        hidden,
+    parameters = {name: p for name, p in model.named_parameters() if p.is_floating_point()}
+    depth = _depths(list(parameters)) if config.layer_decay < 1 else dict.fromkeys(parameters, 0)
+    hidden: dict[tuple[float, float], dict[str, Any]] = {}
+    others: dict[tuple[float, float], dict[str, Any]] = {}
+    for name, parameter in parameters.items():
+        scale = config.layer_decay ** depth[name]
+        decay: float = config.chosen["weight_decay"] if parameter.ndim >= 2 else 0.0
+        to_muon = config.name == "muon" and parameter.ndim == 2 and _HIDDEN.search(name)
+        groups = hidden if to_muon and "modulation" not in name else others
+        group = groups.setdefault(
+            (scale, decay),
+            {"params": [], "lr": config.lr * scale, "lr_scale": scale, "weight_decay": decay},
+        )
+        group["params"].append(parameter)
+    optimizers: list[torch.optim.Optimizer] = []
+    if hidden:
+        optimizers.append(_muon(list(hidden.values()), config))
+    if others:
+        optimizers.append(_elementwise(list(others.values()), config))
+    return optimizers
+
+
+def set_rate(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:
+    """Give each group made by :func:`build_optimizers` the rate times its own ``lr_scale``."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+
+
+def train_mode(optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Put the weights where gradients are taken: before the first step, and again after :func:`eval_mode`.
+
+    Changes weights only with schedule-free optimizers, whose trained weights are not the averaged ones.
+    """
+    for optimizer in optimizers:
+        if hasattr(optimizer, "train"):
+            optimizer.train()
+
+
+def eval_mode(optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Put the averaged weights in place, for validation, samples and export; undone by :func:`train_mode`."""
+    for optimizer in optimizers:
+        if hasattr(optimizer, "eval"):
+            optimizer.eval()
+
+
+def _depths(names: Sequence[str]) -> dict[str, int]:
+    """How far each parameter is from the top; ``names`` in the order of the model's parts."""
+    blocks: dict[str, int] = {}
+    for name in names:
+        if match := _BLOCK.match(name):
+            blocks.setdefault(match.group(), len(blocks) + 1)
+    if not blocks:
+        raise ValueError("layer_decay below 1 needs a model with blocks.0, blocks.1, ...; leave it at 1")
+    top, level, depth = len(blocks) + 1, 0, {}
+    for name in names:
+        if match := _BLOCK.match(name):
+            level = blocks[match.group()]
+        elif level == len(blocks):
+            level = top
+        depth[name] = top - level
+    return depth
+
+
+def _muon(groups: list[dict[str, Any]], config: OptimizerConfig) -> Muon:
+    own = config.chosen
+    return Muon(
+        groups,
         lr=config.lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        steps=config.newton_schulz_steps,
-        block_rows=config.block_rows,
-        dtype=getattr(torch, config.newton_schulz_precision),
+        momentum=own["momentum"],
+        steps=own["newton_schulz_steps"],
+        block_rows=own["block_rows"],
+        dtype=getattr(torch, own["newton_schulz_precision"]),
     )
-    return [muon, adamw]
+
+
+def _elementwise(groups: list[dict[str, Any]], config: OptimizerConfig) -> torch.optim.Optimizer:
+    own = config.chosen
+    if config.name == "sgd":
+        # Not fused: torch 2.13's fused kernel fails where only some parameters have momentum yet.
+        return torch.optim.SGD(groups, momentum=own["momentum"], nesterov=own["nesterov"])
+    if config.name == "rmsprop":
+        return torch.optim.RMSprop(
+            groups,
+            alpha=own["smoothing"],
+            eps=own["eps"],
+            momentum=own["momentum"],
+            centered=own["centered"],
+        )
+    betas = (own["beta1"], own["beta2"])
+    if config.name == "schedule_free_adamw":
+        try:
+            schedulefree = importlib.import_module("schedulefree")
+        except ImportError:
+            raise ValueError(
+                "schedule_free_adamw needs the package schedulefree: pip install 'scenewright[train]'"
+            ) from None
+        optimizer: torch.optim.Optimizer = schedulefree.AdamWScheduleFree(groups, betas=betas, eps=own["eps"])
+        return optimizer
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    return kind(groups, betas=betas, eps=own["eps"], fused=True)

@@ -1,181 +1,227 @@
-"""The training loop: one process, resumable after a kill at any point.
+"""The training loop: model x objective x callbacks, resumable after a kill at any point.
 
-Step ``k`` depends only on the recipe and the state after step ``k - 1``: batches are indexed by step and the
-noise is keyed by (seed, step), so a resumed run repeats the uninterrupted one bit for bit on one machine.
+Step ``k`` depends only on the recipe and the state after step ``k - 1``: batches are indexed by step and all
+random numbers are keyed by (seed, step, sample), so a resumed run repeats the uninterrupted one bit for bit
+on one machine.
 """
 
 from __future__ import annotations
 
-import json
+import signal
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from scenewright.clip import Prompt, frames_to_tensor
 from scenewright.config import to_yaml
-from scenewright.data.streams import Batch, batches
+from scenewright.data.streams import Batch
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
-from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.checkpoint import load_checkpoint, save_checkpoint
+from scenewright.training.callbacks import (
+    Averaging,
+    Callback,
+    Checkpointing,
+    Guard,
+    Logging,
+    OnLog,
+    RollbackError,
+    Samples,
+)
+from scenewright.training.checkpoint import CheckpointStore, join_plain, split_plain
 from scenewright.training.config import TrainingRecipe
-from scenewright.training.ema import EMA
-from scenewright.training.flow_matching import FlowMatching
-from scenewright.training.optimizers import build_optimizers
-from scenewright.training.schedules import warmup_stable_decay
+from scenewright.training.draws import Draws
+from scenewright.training.feed import Feed
+from scenewright.training.freezing import Freezer
+from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
+from scenewright.training.optimizers import build_optimizers, set_rate, train_mode
+from scenewright.training.schedules import build_schedule
+from scenewright.training.state import load_network_state, network_state
+from scenewright.training.stopping import StopSignals
 from scenewright.training.vocabulary import training_tokenizer, training_words
-
-#: Told (step, total steps, values of the log line) whenever a line is logged.
-OnLog = Callable[[int, int, dict[str, float]], None]
 
 
 class Trainer:
-    """Trains a recipe into ``output``: ``log.jsonl``, ``checkpoint.pt``, ``samples/``, ``model/``."""
+    """Trains a recipe into ``output``: ``log.jsonl``, ``checkpoints/``, ``samples/``, ``model/``.
 
-    def __init__(self, recipe: TrainingRecipe, output: Path, on_log: OnLog | None = None) -> None:
-        self.recipe, self.output, self.on_log = recipe, Path(output), on_log
+    ``callbacks`` come after those that the recipe asks for.
+    """
+
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        output: Path,
+        on_log: OnLog | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.recipe, self.output = recipe, Path(output)
         self.output.mkdir(parents=True, exist_ok=True)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
         self.tokenizer = self._tokenizer()
-        self.model = FlowTransformer(recipe.network).train()
-        if recipe.init_from is not None:
-            self.model.load_state_dict(load_pipeline(recipe.init_from).model.state_dict())
-        self.ema = EMA(self.model, recipe.ema_decay)
-        self.optimizers = build_optimizers(self.model, recipe.optimizer)
-        if recipe.compile:
-            for block in (*self.model.blocks, *self.model.text_encoder.layers):
-                block.compile()
-        self.step = 0
-        self.seconds = 0.0
+        self.model = self._model()
+        self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
+        self.networks: dict[str, nn.Module] = {MODEL: self.model}
+        for objective in self.objectives:
+            self.networks |= objective.networks
+        self.optimizers = {
+            player: build_optimizers(network, recipe.optimizer) for player, network in self.networks.items()
+        }
+        self.schedule = build_schedule(recipe.schedule, recipe.total_steps)
+        self.freezer = Freezer(self.model, recipe.freeze)
+        self.averaging = Averaging(self.model, recipe.ema_decay)
+        self.logging = Logging(self.output / "log.jsonl", recipe.log_every, on_log)
+        self.callbacks: list[Callback] = [
+            Guard(recipe.guard),
+            self.averaging,
+            self.logging,
+            Samples(self.output / "samples", recipe.sample_prompts, recipe.sample_every),
+            *callbacks,
+            Checkpointing(recipe.checkpoint_every),
+        ]
+        self.store = CheckpointStore(self.output / "checkpoints", recipe.keep_checkpoints, self.report)
+        self.feed = Feed(recipe, self.report)
+        self.step, self.seconds, self.data_offset = 0, 0.0, 0
+        self.rollbacks = 0
+        self.inputs: Inputs | None = None
         self._resume()
 
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.recipe.total_steps
+
+    @property
+    def stage(self) -> int:
+        """The stage that the last step belonged to."""
+        return self.recipe.stage_at(max(self.step - 1, 0))[0]
+
     def run(self, until: int | None = None) -> None:
-        """Train to the end of the recipe, or to step ``until``."""
-        total = self.recipe.total_steps
-        stop = total if until is None else min(until, total)
-        window: list[dict[str, float]] = []
-        stream, stage_index = self._stream(stop)
-        began = time.monotonic()
-        while self.step < stop:
-            if self.recipe.stage_at(self.step)[0] != stage_index:
-                stream, stage_index = self._stream(stop)
-            waited = time.monotonic()
-            batch = next(stream)
-            data_seconds = time.monotonic() - waited
-            values = self._train_step(batch)
-            self.step += 1
-            now = time.monotonic()
-            self.seconds, began = self.seconds + now - began, now
-            window.append({**values, "data_wait": data_seconds, "step_seconds": now - waited})
-            if self.step % self.recipe.log_every == 0 or self.step == stop:
-                self._log(window, stage_index, len(batch.captions))
-                window.clear()
-            if self.step % self.recipe.checkpoint_every == 0 or self.step == stop:
-                self.save()
-            if self.step % self.recipe.sample_every == 0 or self.step == stop:
-                self.sample()
-        self.export()
+        """Train to the end of the recipe, or to step ``until``, or until a signal asks for the end.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, after the run has been saved.
+        """
+        stop = self.recipe.total_steps if until is None else min(until, self.recipe.total_steps)
+        for optimizers in self.optimizers.values():
+            train_mode(optimizers)
+        with StopSignals() as signals:
+            for callback in self.callbacks:
+                callback.on_start(self)
+            try:
+                while self.step < stop and signals.received is None:
+                    self._step()
+            finally:
+                self.store.wait()
+            for callback in self.callbacks:
+                callback.on_end(self)
+        if self.finished:
+            self.export()
+        if signals.received == signal.SIGINT:
+            raise KeyboardInterrupt
 
     def pipeline(self) -> TextToVideo:
         """The averaged weights as a pipeline; it shares them with the trainer."""
         return TextToVideo(
-            model=self.ema.model,
+            model=self.averaging.ema.model,
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
             words=training_words(),
             name=self.recipe.name,
         )
 
-    def save(self) -> None:
-        state = {
-            "recipe": self.recipe.identity,
-            "step": self.step,
-            "seconds": self.seconds,
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-        }
-        save_checkpoint(self.output / "checkpoint.pt", state)
-
     def export(self) -> Path:
         """Write the averaged weights as a model folder that ``generate`` loads."""
         save_pipeline(self.pipeline(), self.output / "model")
         return self.output / "model"
 
-    def sample(self) -> None:
-        """A contact sheet of the recipe's prompts with fixed seeds, as generation would make them."""
-        from scenewright.media import contact_sheet
+    def report(self, event: str) -> None:
+        """Say in the log, and as a warning, what happened and was survived."""
+        self.logging.note(self.step, event)
+        warnings.warn(event, stacklevel=2)
 
-        if not self.recipe.sample_prompts:
+    def save(self, *, wait: bool = False) -> None:
+        """Write a checkpoint, in the background or before returning."""
+        self.rollbacks = 0
+        self.store.save(self.step, *split_plain(self._state()), wait=wait)
+
+    def _step(self) -> None:
+        began = time.monotonic()
+        fed = self.feed.get(self.step, self.data_offset)
+        try:
+            values = self._train(fed.batch, fed.stage)
+        except RollbackError:
+            self._roll_back()
             return
-        prompts = [Prompt(text=text, seed=i) for i, text in enumerate(self.recipe.sample_prompts)]
-        clips = self.pipeline().generate(prompts)
-        folder = self.output / "samples"
-        folder.mkdir(exist_ok=True)
-        sheet = contact_sheet(clips, captions=[p.text for p in prompts], frames_per_clip=6, columns=1)
-        sheet.save(folder / f"step-{self.step:07d}.png")
+        self.step += 1
+        seconds = time.monotonic() - began
+        self.seconds += seconds
+        values |= {"data_wait": fed.waited, "step_seconds": seconds}
+        for callback in self.callbacks:
+            callback.on_step(self, values)
 
-    def _train_step(self, batch: Batch) -> dict[str, float]:
-        recipe = self.recipe
-        stage = recipe.stages[recipe.stage_at(self.step)[0]]
-        objective = FlowMatching(stage.objective or recipe.objective)
-        generator = keyed_generator(recipe.seed, "step", self.step)
-        rate = (
-            recipe.optimizer.lr
-            * stage.lr_scale
-            * warmup_stable_decay(
-                self.step,
-                warmup=recipe.warmup,
-                total=recipe.total_steps,
-                decay_fraction=recipe.decay_fraction,
-            )
-        )
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        keep = torch.rand(len(batch.captions), generator=generator) >= objective.config.caption_dropout
-        captions = [text if kept else "" for text, kept in zip(batch.captions, keep.tolist(), strict=True)]
-        ids, mask = self.tokenizer.batch(captions, recipe.network.text.max_tokens, multiple=32)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            loss, parts = objective.loss(self.model, frames_to_tensor(batch.frames), ids, mask, generator)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
-        if not torch.isfinite(norm):
-            raise FloatingPointError(
-                f"step {self.step}: the gradient is not finite; lower optimizer.lr and start again from "
-                "the checkpoint"
-            )
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        self.ema.update(self.model)
-        return {"loss": loss.item(), **parts, "gradient_norm": norm.item(), "lr": rate}
+    def _train(self, batch: Batch, stage: int) -> dict[str, float]:
+        """Every player whose turn it is learns from the batch."""
+        objective, settings = self.objectives[stage], self.recipe.stages[stage]
+        draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
+        self.inputs = objective.prepare(batch, self._encode, draws).to(self.device)
+        self.freezer.apply(self.step)
+        rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)
+        values = {"lr": rate}
+        for player in objective.turns(self.step):
+            found = self._gradients(objective, player)
+            network = self.networks[player]
+            norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.gradient_clip)
+            found["gradient_norm"] = norm.item()
+            if all(callback.allow_update(self, found) for callback in self.callbacks):
+                set_rate(self.optimizers[player], rate)
+                for optimizer in self.optimizers[player]:
+                    optimizer.step()
+                objective.after_update(self.model, player, self.step)
+            else:
+                found = {"skipped": 1.0}
+            for other in self.networks.values():
+                other.zero_grad(set_to_none=True)
+            values |= {name if player == MODEL else f"{player}/{name}": v for name, v in found.items()}
+        return values
 
-    def _stream(self, stop: int) -> tuple[Iterator[Batch], int]:
-        index, first = self.recipe.stage_at(self.step)
-        stage = self.recipe.stages[index]
-        end = min(stage.steps, stop - first)
-        stream = batches(stage.data, stage.batch, self.step - first, end, self.recipe.workers)
-        return stream, index
+    def _gradients(self, objective: Objective, player: str) -> dict[str, float]:
+        """Adds up the gradients of the batch's loss, micro-batch by micro-batch; means of loss and parts."""
+        assert self.inputs is not None
+        count = len(self.inputs)
+        sums: dict[str, float] = defaultdict(float)
+        weights: dict[str, float] = defaultdict(float)
+        size = -(-count // self.recipe.accumulate)
+        for start in range(0, count, size):
+            part = self.inputs.part(range(start, min(start + size, count)))
+            half = self.recipe.precision == "bfloat16"
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                loss, parts = objective.loss(self.model, part, player)
+            share = len(part) / count
+            (loss * share).backward()
+            for name, value in {"loss": loss.item(), **parts}.items():
+                sums[name] += share * value
+                weights[name] += share
+        return {name: sums[name] / weights[name] for name in sums}
 
-    def _log(self, window: list[dict[str, float]], stage: int, batch: int) -> None:
-        names = dict.fromkeys(name for values in window for name in values)
-        line: dict[str, Any] = {"step": self.step, "stage": stage, "seconds": round(self.seconds, 2)}
-        for name in names:
-            present = [values[name] for values in window if name in values]
-            line[name] = sum(present) / len(present)
-        line["clips_per_second"] = batch / line["step_seconds"]
-        with (self.output / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        if self.on_log is not None:
-            self.on_log(self.step, self.recipe.total_steps, line)
+    def _encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.tokenizer.batch(texts, self.recipe.network.text.max_tokens, multiple=32)
+
+    def _model(self) -> FlowTransformer:
+        model = FlowTransformer(self.recipe.network).train()
+        if self.recipe.init_from is not None:
+            model.load_state_dict(load_pipeline(self.recipe.init_from).model.state_dict())
+        if self.recipe.compile:
+            for block in (*model.blocks, *model.text_encoder.layers):
+                block.compile()
+        return model.to(self.device)
 
     def _tokenizer(self) -> Tokenizer:
         """The run's own, the one of ``init_from``, or a new one fitted to the world's captions."""
@@ -188,34 +234,71 @@ class Trainer:
             tokenizer.save(path)
         return Tokenizer.load(path)
 
+    def _state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on; its tensors are the run's own, not copies."""
+        return {
+            "recipe": self.recipe.identity,
+            "progress": {"step": self.step, "seconds": self.seconds, "data_offset": self.data_offset},
+            "random": {"torch": torch.get_rng_state()},
+            "schedule": self.schedule.state_dict(),
+            "networks": {
+                player: network_state(network, self.optimizers[player])
+                for player, network in self.networks.items()
+            },
+            "companions": {
+                f"{index}.{name}": network.state_dict()
+                for index, objective in enumerate(self.objectives)
+                for name, network in objective.companions.items()
+            },
+            "callbacks": {callback.name: callback.state_dict() for callback in self.callbacks},
+        }
+
     def _resume(self) -> None:
-        path = self.output / "checkpoint.pt"
-        if not path.exists():
+        plain = self.store.read_plain()
+        if plain is None:
             (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
-            return
-        state = load_checkpoint(path)
-        if state["recipe"] != self.recipe.identity:
+        elif plain["recipe"] != self.recipe.identity:
             raise ValueError(
                 f"{self.output} holds a run of another recipe; choose another --output, or use the recipe in "
                 f"{self.output / 'recipe.yaml'}"
             )
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self._trim_log()
+        else:
+            self._load()
 
-    def _trim_log(self) -> None:
-        """Drop lines of steps after the checkpoint: they are about to be repeated."""
-        path = self.output / "log.jsonl"
-        if path.exists():
-            lines = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= self.step]
-            path.write_text("".join(line + "\n" for line in lines), "utf-8")
+    def _load(self) -> None:
+        """Go on from the newest checkpoint."""
+        template = self._state()
+        tensors, _ = split_plain(template)
+        state = join_plain(template, tensors, self.store.load(tensors))
+        for player, network in self.networks.items():
+            load_network_state(network, self.optimizers[player], state["networks"][player])
+        for index, objective in enumerate(self.objectives):
+            for name, network in objective.companions.items():
+                network.load_state_dict(state["companions"][f"{index}.{name}"])
+        for callback in self.callbacks:
+            callback.load_state_dict(state["callbacks"][callback.name])
+        self.schedule.load_state_dict(state["schedule"])
+        progress = state["progress"]
+        self.step, self.data_offset = int(progress["step"]), int(progress["data_offset"])
+        self.seconds = float(progress["seconds"])
+        # Last: building optimizer states above may have drawn random numbers.
+        torch.set_rng_state(state["random"]["torch"])
 
-
-def _step_of(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError):
-        return 2**63  # a line cut off by a kill
+    def _roll_back(self) -> None:
+        """Back to the newest checkpoint, and past the data that led to the fault."""
+        fault, offset = self.step, self.data_offset
+        rollbacks = self.rollbacks + 1
+        self.store.wait()
+        if not self.store.steps():
+            raise FloatingPointError(
+                f"step {fault + 1} failed before the first checkpoint; lower optimizer.lr"
+            )
+        if rollbacks > self.recipe.guard.patience:
+            raise FloatingPointError(
+                f"{rollbacks} rollbacks to the checkpoint of step {self.store.steps()[-1]} did not help; "
+                "lower optimizer.lr"
+            )
+        self._load()
+        self.rollbacks = rollbacks
+        self.data_offset = offset + fault - self.step + 1
+        self.logging.rewind(self.step)

@@ -7,20 +7,28 @@ bounded below (Li & He 2025).
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import nn
 
 from scenewright.config import Config
+from scenewright.data.streams import Batch
 from scenewright.models.noise import shift_sigma
+from scenewright.training.draws import Draws
+from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 
 
 class FlowMatchingConfig(Config):
     """``shift`` moves training towards high noise (Esser et al. 2024), where layout and motion are decided.
 
     ``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
+    ``caption_dropout``: how often a clip is shown without its caption, which guidance needs.
     """
 
+    name: Literal["flow_matching"] = "flow_matching"
     shift: float = Field(default=5.0, gt=0)
     logit_mean: float = 0.0
     logit_std: float = Field(default=1.0, gt=0)
@@ -29,45 +37,41 @@ class FlowMatchingConfig(Config):
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
 
 
-class FlowMatching:
-    """Turns a model and a batch into a loss."""
+class FlowMatching(Objective):
+    """Squared error of the velocity at random noise levels."""
 
     def __init__(self, config: FlowMatchingConfig) -> None:
         self.config = config
 
-    def sample_sigma(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Stratified logit-normal noise levels, shifted; float32 (count,) in (0, 1), in random order."""
+    def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
+        kept = (draws.uniform("caption dropout") >= self.config.caption_dropout).tolist()
+        captions = [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)]
+        return super().prepare(replace(batch, captions=captions), encode, draws)
+
+    def sample_sigma(self, draws: Draws) -> torch.Tensor:
+        """Stratified logit-normal noise levels, shifted; float32 (B,) in (0, 1)."""
         config = self.config
-        strata = torch.randperm(count, generator=generator)
-        u = (strata + torch.rand(count, generator=generator)) / count
-        normal = torch.special.ndtri(u.double().clamp(1e-6, 1 - 1e-6)).float()
-        sigma = torch.sigmoid(config.logit_mean + config.logit_std * normal)
+        u = draws.stratified("sigma").double().clamp(1e-6, 1 - 1e-6)
+        sigma = torch.sigmoid(config.logit_mean + config.logit_std * torch.special.ndtri(u).float())
         return shift_sigma(sigma, config.shift)
 
     def loss(
-        self,
-        model: nn.Module,
-        x_BCTHW: torch.Tensor,
-        ids_BS: torch.Tensor,
-        mask_BS: torch.Tensor,
-        generator: torch.Generator,
+        self, model: nn.Module, inputs: Inputs, player: str = MODEL
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Scalar loss and its parts. ``generator`` (CPU) is the only source of randomness."""
-        batch = x_BCTHW.shape[0]
-        sigma_B = self.sample_sigma(batch, generator)
-        noise = torch.randn(x_BCTHW.shape, generator=generator).to(x_BCTHW)
-        sigma = sigma_B.to(x_BCTHW).view(-1, 1, 1, 1, 1)
-        z = (1 - sigma) * x_BCTHW + sigma * noise
-        words, pooled = model.encode_text(ids_BS, mask_BS)  # type: ignore[operator]
-        x_hat = model(z, sigma.flatten(), words, pooled, mask_BS).float()
+        x_BCTHW = inputs.x
+        sigma_B = self.sample_sigma(inputs.draws).to(x_BCTHW)
+        noise = inputs.draws.normal("noise", x_BCTHW.shape[1:]).to(x_BCTHW)
+        z = torch.lerp(x_BCTHW, noise, sigma_B.view(-1, 1, 1, 1, 1))
+        words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
+        x_hat = model(z, sigma_B, words, pooled, inputs.mask).float()
         error_BTHW = (x_hat - x_BCTHW).square().mean(dim=1)
-        per_clip = error_BTHW.detach().mean(dim=(1, 2, 3)).cpu()
+        per_clip = error_BTHW.detach().mean(dim=(1, 2, 3))
         if self.config.motion_weight:
             error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(x_BCTHW))
-        weight_B = sigma_B.to(x_BCTHW).clamp(min=self.config.min_sigma).pow(-2)
+        weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
         loss = (weight_B * error_BTHW.mean(dim=(1, 2, 3))).mean()
-        high = sigma_B > 0.8
         parts = {"mse": per_clip.mean().item()}
+        high = sigma_B > 0.8
         if high.any():
             parts["mse_high_noise"] = per_clip[high].mean().item()
         return loss, parts

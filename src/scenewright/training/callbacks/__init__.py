@@ -1,0 +1,20 @@
+"""What is done beside the learning: averages, checkpoints, logs, samples, validation, faults."""
+
+from scenewright.training.callbacks.averaging import Averaging
+from scenewright.training.callbacks.base import Callback
+from scenewright.training.callbacks.checkpointing import Checkpointing
+from scenewright.training.callbacks.guard import Guard, GuardConfig, RollbackError
+from scenewright.training.callbacks.logging import Logging, OnLog
+from scenewright.training.callbacks.samples import Samples
+
+__all__ = [
+    "Averaging",
+    "Callback",
+    "Checkpointing",
+    "Guard",
+    "GuardConfig",
+    "Logging",
+    "OnLog",
+    "RollbackError",
+    "Samples",
+]

@@ -1,0 +1,81 @@
+"""What an objective is: the part of training that knows what is learned, and nothing about how a run goes.
+
+The trainer calls an objective and no family by name. Most train one network; an objective with several
+players (a generator and its discriminators, an actor and a critic, a student and the network that judges it)
+names them, owns the networks besides the model, and says whose turn it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from scenewright.clip import frames_to_tensor
+from scenewright.data.streams import Batch
+from scenewright.training.draws import Draws
+
+#: Texts to token ids int64 (B, S) and mask bool (B, S).
+Encode = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
+
+#: The player that is the model itself.
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a loss sees. ``x``: float32 (B, C, T, H, W) in [-1, 1]; ``ids`` int64 and ``mask`` bool (B, S)."""
+
+    x: torch.Tensor
+    ids: torch.Tensor
+    mask: torch.Tensor
+    captions: tuple[str, ...]
+    draws: Draws
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def part(self, rows: range) -> Inputs:
+        """A micro-batch: some of the samples, with their own random numbers."""
+        at = slice(rows.start, rows.stop)
+        return Inputs(self.x[at], self.ids[at], self.mask[at], self.captions[at], self.draws.part(rows))
+
+    def to(self, device: torch.device) -> Inputs:
+        x, ids, mask = (t.to(device, non_blocking=True) for t in (self.x, self.ids, self.mask))
+        return Inputs(x, ids, mask, self.captions, self.draws)
+
+
+class Objective(ABC):
+    """Turns (model, batch) into a loss. A mean over samples, so that micro-batches and processes average."""
+
+    def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
+        """Tensors of a batch; the place for dropout of captions and words."""
+        ids, mask = encode(batch.captions)
+        return Inputs(frames_to_tensor(batch.frames), ids, mask, tuple(batch.captions), draws)
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Trained networks besides the model, by player; each gets an optimizer and goes into checkpoints."""
+        return {}
+
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """Networks that no optimizer trains but that change (averaged teachers); they go into checkpoints."""
+        return {}
+
+    def turns(self, step: int) -> Sequence[str]:
+        """The players that are updated in a step, in order; one may come several times."""
+        return (MODEL,)
+
+    @abstractmethod
+    def loss(
+        self, model: nn.Module, inputs: Inputs, player: str = MODEL
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The player's loss, a scalar, and its parts by name. Only that player's parameters take gradients
+        from it into an update."""
+
+    def after_update(self, model: nn.Module, player: str, step: int) -> None:  # noqa: B027
+        """Called when a player's parameters have changed."""
