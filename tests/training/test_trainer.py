@@ -52,16 +52,8 @@ RECIPE = TrainingRecipe(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_corpus():
-    """Fitting the tokenizer to 20,000 captions is slow; a few hundred do here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scenewright.training.vocabulary.CORPUS", 300)
-        yield
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, small_corpus):
+def whole(tmp_path_factory):
     """A run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("run") / "whole"
     Trainer(RECIPE, folder).run()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,6 +66,10 @@ class Feed:
         self._stream = batches(
             stage.data, stage.batch, start, stop, self.recipe.workers, rank=self.rank, ranks=self.ranks
         )
+        if self.recipe.workers and threading.current_thread() is threading.main_thread():
+            # PyTorch's handler raises wherever the main thread is when a worker dies, in the middle of an
+            # update too. Without it the loader itself notices, when its next batch is asked for.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _first_line(error: Exception) -> str:

@@ -176,6 +176,8 @@ class Trainer:
         rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)
         values = {"lr": rate}
         for player in objective.turns(self.step):
+            for network in self.networks.values():
+                network.zero_grad(set_to_none=True)
             found = self._gradients(objective, player)
             network = self.networks[player]
             norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.gradient_clip)
@@ -187,8 +189,6 @@ class Trainer:
                 objective.after_update(self.model, player, self.step)
             else:
                 found = {"skipped": 1.0}
-            for other in self.networks.values():
-                other.zero_grad(set_to_none=True)
             values |= {name if player == MODEL else f"{player}/{name}": v for name, v in found.items()}
         return values
 
