@@ -119,3 +119,6 @@ class Registry(Generic[T]):
 models: Registry[Any] = Registry(
     "model", {"flow-transformer": "scenewright.models.flow_transformer:FlowTransformer"}
 )
+
+#: Metrics by name: functions of (pipeline, options) that return scores with intervals; more is better.
+metrics: Registry[Any] = Registry("metric", {"world-core": "scenewright.evaluation.metric:world_core"})

@@ -18,7 +18,7 @@ from scenewright.evaluation.systems import System
 from scenewright.world.parser import parse
 
 #: Changes whenever the same clip could be scored differently by other code (not by other reader weights).
-PROTOCOL = "exact-1"
+PROTOCOL = "exact-2"
 
 #: Called after every clip with (done, total).
 Progress = Callable[[int, int], None]

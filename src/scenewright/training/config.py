@@ -12,6 +12,7 @@ from scenewright.data.streams import StreamConfig
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.training.callbacks.guard import GuardConfig
+from scenewright.training.callbacks.validation import ValidationConfig
 from scenewright.training.freezing import FreezeConfig
 from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
 from scenewright.training.optimizers import OptimizerConfig
@@ -58,6 +59,7 @@ class TrainingRecipe(Config):
     checkpoint_every: int = Field(default=250, ge=1)
     keep_checkpoints: int = Field(default=2, ge=1)
     guard: GuardConfig = GuardConfig()
+    validation: ValidationConfig | None = None
     log_every: int = Field(default=20, ge=1)
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
@@ -80,8 +82,9 @@ class TrainingRecipe(Config):
     def _check(self) -> TrainingRecipe:
         for stage in self.stages:
             self.network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
-        if self.schedule.name == "reduce_on_plateau":
-            raise ValueError("reduce_on_plateau goes by validation scores, and this recipe validates nothing")
+        validated = self.validation is not None and self.validation.data is not None
+        if self.schedule.name == "reduce_on_plateau" and not validated:
+            raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")
         if self.optimizer.name == "schedule_free_adamw":
             if self.schedule.name != "constant":
                 raise ValueError("schedule_free_adamw goes with schedule.name = constant, with a warm-up")

@@ -33,6 +33,7 @@ from scenewright.training.callbacks import (
     OnLog,
     RollbackError,
     Samples,
+    Validation,
 )
 from scenewright.training.checkpoint import CheckpointStore, join_plain, split_plain
 from scenewright.training.config import TrainingRecipe
@@ -84,19 +85,26 @@ class Trainer:
             self.averaging,
             self.logging,
             Samples(self.output / "samples", recipe.sample_prompts, recipe.sample_every),
+            *([Validation(recipe.validation)] if recipe.validation else []),
             *callbacks,
             Checkpointing(recipe.checkpoint_every),
         ]
         self.store = CheckpointStore(self.output / "checkpoints", recipe.keep_checkpoints, self.report)
         self.feed = Feed(recipe, self.report)
         self.step, self.seconds, self.data_offset = 0, 0.0, 0
-        self.rollbacks = 0
+        self.rollbacks, self.ended_early = 0, False
         self.inputs: Inputs | None = None
         self._resume()
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.recipe.total_steps
+        """Whether nothing is left to do: the last step has been taken, or the run has ended early."""
+        return self.ended_early or self.step >= self.recipe.total_steps
+
+    @property
+    def objective(self) -> Objective:
+        """The objective of the current stage."""
+        return self.objectives[self.stage]
 
     @property
     def stage(self) -> int:
@@ -116,7 +124,7 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_start(self)
             try:
-                while self.step < stop and signals.received is None:
+                while self.step < stop and not self.ended_early and signals.received is None:
                     self._step()
             finally:
                 self.store.wait()
@@ -144,8 +152,17 @@ class Trainer:
 
     def report(self, event: str) -> None:
         """Say in the log, and as a warning, what happened and was survived."""
-        self.logging.note(self.step, event)
+        self.logging.record({"step": self.step, "event": event})
         warnings.warn(event, stacklevel=2)
+
+    def end_early(self, reason: str) -> None:
+        """Make this step the last one."""
+        self.ended_early = True
+        self.logging.record({"step": self.step, "event": f"the run ends early: {reason}"})
+
+    def prepare(self, batch: Batch, draws: Draws) -> Inputs:
+        """What the current stage's objective sees of a batch, on the run's device."""
+        return self.objective.prepare(batch, self._encode, draws).to(self.device)
 
     def save(self, *, wait: bool = False) -> None:
         """Write a checkpoint, in the background or before returning."""
@@ -238,7 +255,12 @@ class Trainer:
         """Everything that the rest of the run depends on; its tensors are the run's own, not copies."""
         return {
             "recipe": self.recipe.identity,
-            "progress": {"step": self.step, "seconds": self.seconds, "data_offset": self.data_offset},
+            "progress": {
+                "step": self.step,
+                "seconds": self.seconds,
+                "data_offset": self.data_offset,
+                "ended_early": self.ended_early,
+            },
             "random": {"torch": torch.get_rng_state()},
             "schedule": self.schedule.state_dict(),
             "networks": {
@@ -280,7 +302,7 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         progress = state["progress"]
         self.step, self.data_offset = int(progress["step"]), int(progress["data_offset"])
-        self.seconds = float(progress["seconds"])
+        self.seconds, self.ended_early = float(progress["seconds"]), bool(progress["ended_early"])
         # Last: building optimizer states above may have drawn random numbers.
         torch.set_rng_state(state["random"]["torch"])
 

@@ -6,6 +6,7 @@ from scenewright.training.callbacks.checkpointing import Checkpointing
 from scenewright.training.callbacks.guard import Guard, GuardConfig, RollbackError
 from scenewright.training.callbacks.logging import Logging, OnLog
 from scenewright.training.callbacks.samples import Samples
+from scenewright.training.callbacks.validation import Validation, ValidationConfig
 
 __all__ = [
     "Averaging",
@@ -17,4 +18,6 @@ __all__ = [
     "OnLog",
     "RollbackError",
     "Samples",
+    "Validation",
+    "ValidationConfig",
 ]

@@ -44,9 +44,10 @@ class Logging(Callback):
         if self._window:
             self._write(trainer)
 
-    def note(self, step: int, event: str) -> None:
-        """A line about something that happened: a batch that was skipped, a worker that was replaced."""
-        self._append({"step": step, "event": event})
+    def record(self, line: dict[str, Any]) -> None:
+        """A line about something else than the loss; its ``step`` tells when."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def _write(self, trainer: Trainer) -> None:
         window, self._window = self._window, []
@@ -56,13 +57,9 @@ class Logging(Callback):
             present = [values[name] for values in window if name in values]
             line[name] = sum(present) / len(present)
         line["clips_per_second"] = trainer.recipe.stages[trainer.stage].batch / line["step_seconds"]
-        self._append(line)
+        self.record(line)
         if self.on_log is not None:
             self.on_log(trainer.step, trainer.recipe.total_steps, line)
-
-    def _append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 def _step_of(line: str) -> int:

@@ -1,0 +1,31 @@
+"""Suites as metrics that training can call by name; see :data:`scenewright.registry.metrics`."""
+
+from __future__ import annotations
+
+from scenewright.clip import Prompt
+from scenewright.evaluation.exact import ATTRIBUTES
+from scenewright.evaluation.run import read_and_score
+from scenewright.evaluation.statistics import Interval, bootstrap_interval
+from scenewright.evaluation.suites import load_suite
+from scenewright.generation.pipeline import TextToVideo
+
+
+def world_core(
+    pipeline: TextToVideo, *, prompts: int = 24, sections: tuple[str, ...] = ("single",)
+) -> dict[str, Interval]:
+    """Exact scores on the first ``prompts`` of each section of ``world-core``: ``SECTION/ATTRIBUTE``, and
+    ``mean``, the share of all stated facts that are right. Attributes that no prompt states are left out.
+
+    Raises:
+        ValueError: a section that the suite does not have, or no prompts.
+    """
+    suite = load_suite("world-core").select(tuple(sections), prompts)
+    texts = [p.text for p in suite.prompts]
+    clips = pipeline.generate([Prompt(text=p.text, seed=p.seed) for p in suite.prompts])
+    answers: dict[str, list[tuple[bool, str]]] = {}
+    for prompt, items in zip(suite.prompts, read_and_score(texts, [c.frames for c in clips]), strict=True):
+        for attribute in ATTRIBUTES:
+            for right in items[attribute]:
+                answers.setdefault(f"{prompt.section}/{attribute}", []).append((right, prompt.id))
+                answers.setdefault("mean", []).append((right, prompt.id))
+    return {name: bootstrap_interval(*zip(*found, strict=True)) for name, found in answers.items()}
