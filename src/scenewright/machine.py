@@ -45,7 +45,7 @@ def keep_freed_memory() -> bool:
 
     By default glibc hands every large block back to the kernel at once, and each page of the next one has to
     be mapped and zeroed again. A training step on a CPU allocates dozens of activations of 100 MB, and takes
-    a third longer for it, on two threads twice as long.
+    a tenth longer for it, on two threads half as long again.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
