@@ -12,8 +12,8 @@ from scenewright.world.layout import complete
 from scenewright.world.parser import parse
 from scenewright.world.render import render
 
-#: What the reader in the package cannot do yet; its card has the measured accuracy.
-not_yet = pytest.mark.xfail(reason="the reader in the package is not yet trained to its bar of 97 %")
+#: Pictures unlike any that it was trained on: colours exchanged afterwards, and shadows without an object.
+not_yet = pytest.mark.xfail(reason="the reader in the package has not been trained on such pictures yet")
 
 MOVING = [
     "a large red sphere rolls left",
@@ -96,7 +96,6 @@ def test_nothing_is_read_into_nothing(kind: str) -> None:
     assert read_clips([clip])[0].objects == ()
 
 
-@not_yet
 def test_two_objects_are_told_apart() -> None:
     texts = [
         "a large red cube is left of a large green sphere",
@@ -108,7 +107,6 @@ def test_two_objects_are_told_apart() -> None:
         assert share(texts, readings, attribute) >= 2 / 3, attribute
 
 
-@not_yet
 def test_size_and_length_of_the_video_do_not_matter() -> None:
     scenes = [complete(parse(text).description, 7 + i) for i, text in enumerate(MOVING[:2])]
     for width, height, frames in [(128, 128, 16), (64, 64, 16), (160, 96, 24), (200, 200, 49)]:
