@@ -58,8 +58,8 @@ CAMERA_AMOUNT: dict[str, float] = {
     "orbit": 0.55,
     "shake": 0.016,
 }
-#: Turns of a spin and an orbit that last two seconds. At 8 frames a second even a fast spin turns 32 degrees a
-#: frame at most, so that shapes and patterns that repeat every 90 degrees are seen to turn the right way.
+#: Turns of a spin and an orbit that last two seconds. At 8 frames a second even a fast spin turns 32 degrees
+#: a frame at most, so that shapes and patterns that repeat every 90 degrees are seen to turn the right way.
 _TURNS = {"spin": 0.75, "orbit": 0.9}
 #: How much further away the camera stands at each attempt to place everything.
 _ZOOMS = (1.0, 1.0, 1.12, 1.0, 1.15, 1.3, 1.5, 1.8)

@@ -29,8 +29,8 @@ went in.
     python -m scenewright.evaluation.reader.check --clips {clips} --steps {steps} \\
         --card src/scenewright/weights/reader/README.md
 
-Its steps were taken in three runs, each from the weights of the one before (`--start`): 2,950 on 3,072 clips, 2,600
-on 12,288 and 520 on all 16,384.
+Its steps were taken in three runs, each from the weights of the one before (`--start`): 2,950 on 3,072 clips,
+2,600 on 12,288 and 520 on all 16,384.
 
 Right in per cent on {clips} held-out renders for each number of objects, at {side}x{side}, with everything
 about each scene asked:
