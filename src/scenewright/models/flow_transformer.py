@@ -10,6 +10,9 @@ B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import model_validator
 from torch import nn
@@ -57,9 +60,41 @@ class FlowTransformerConfig(Config):
 
 
 class FlowTransformer(nn.Module):
-    """Predicts the clean clip x from z = (1 - sigma) x + sigma noise, sigma in [0, 1], and the text."""
+    """Predicts the clean clip x from z = (1 - sigma) x + sigma noise, sigma in [0, 1], and the text.
+
+    What ``scenewright.training.parallel`` needs to know is declared here, in patterns of module names: ``*``
+    stands for any text without a dot, ``**`` for any text.
+    """
 
     Config = FlowTransformerConfig
+
+    #: Methods beside ``forward`` that use the weights.
+    forward_methods: ClassVar[tuple[str, ...]] = ("encode_text",)
+    #: Modules that are alike and run one after the other: sharded, compiled and recomputed one by one.
+    repeated_blocks: ClassVar[tuple[str, ...]] = ("blocks.*", "text_encoder.layers.*")
+    #: The ``nn.ModuleList`` that pipeline stages share out: x = block(x, ...), shape and dtype kept.
+    pipeline_blocks: ClassVar[str] = "blocks"
+    #: How linear layers are split over processes: "columns" by their outputs, "packed_columns" the same for
+    #: two matrices in one, "rows" by their inputs; "heads": a norm that runs on some of the heads.
+    tensor_parallel_plan: ClassVar[Mapping[str, str]] = {
+        "**attention.query": "columns",
+        "**attention.key_value": "packed_columns",
+        "**attention.query_norm": "heads",
+        "**attention.key_norm": "heads",
+        "**attention.out": "rows",
+        "**.mlp.gate_up": "packed_columns",
+        "**.mlp.down": "rows",
+    }
+    #: Inputs to split over tokens, as (position of the argument, dimension of the tokens).
+    context_parallel_inputs: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "patch_in": (0, 1),
+        "position": (0, 0),
+        "blocks.*": (4, 0),
+    }
+    #: The modules whose outputs are put together again, and the dimension of their tokens.
+    context_parallel_outputs: ClassVar[Mapping[str, int]] = {"patch_out": 1}
+    #: The attention that looks across all tokens.
+    context_parallel_attention: ClassVar[tuple[str, ...]] = ("blocks.*.attention",)
 
     def __init__(self, config: FlowTransformerConfig) -> None:
         super().__init__()

@@ -15,7 +15,8 @@ from scenewright.models.blocks.positions import rotate
 class Attention(nn.Module):
     """Softmax attention with RMS-normalised queries and keys (QK-norm; Henry et al. 2020).
 
-    With ``context_width`` the keys and values come from another sequence (cross-attention).
+    With ``context_width`` the keys and values come from another sequence (cross-attention). ``attend`` is the
+    function of that name; context parallelism puts its own in place.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None) -> None:
@@ -23,6 +24,8 @@ class Attention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of {heads} heads")
         self.heads = heads
+        self.head_width = width // heads
+        self.attend = attend
         self.is_cross = context_width is not None
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(context_width or width, 2 * width, bias=False)
@@ -45,11 +48,12 @@ class Attention(nn.Module):
         if rotation is not None:
             q_BNLK, k_BNSK = rotate(q_BNLK, rotation), rotate(k_BNSK, rotation)
         mask = None if mask_BS is None else mask_BS[:, None, None, :]
-        y_BNLK = attend(q_BNLK, k_BNSK, v_BNSK, mask)
+        y_BNLK = self.attend(q_BNLK, k_BNSK, v_BNSK, mask)
         return self.out(y_BNLK.transpose(1, 2).flatten(2))
 
     def _split(self, x_BLD: torch.Tensor) -> torch.Tensor:
-        return x_BLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        # By head width, not by number: with tensor parallelism a process holds only some of the heads.
+        return x_BLD.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
 
 
 #: Up to so many scores a head, a CPU is faster with explicit products in bfloat16 than with PyTorch's kernel.
