@@ -239,6 +239,31 @@ def test_turning_and_scaling_is_opencvs_affine_warp(degrees, factor):
     np.testing.assert_allclose(np.moveaxis(found, 0, -1), expected, atol=1.5)
 
 
+def test_clips_are_turned_and_scaled_within_their_limits_both_ways():
+    # Two dots, 60 pixels apart on a level line through the centre: where they end tells angle and factor.
+    frames = np.zeros((1, 101, 101, 3), dtype=np.uint8)
+    for column in (20, 80):
+        frames[0, 48:53, column - 2 : column + 3] = 255
+    config = AugmentConfig(
+        rotate=Rotate(probability=1, max_degrees=10), scale=Scale(probability=1, max_factor=1.2)
+    )
+    angles, factors = [], []
+    for seed in range(150):
+        light = augment(frames, "x", config, seed).frames[0, :, :, 0].astype(float)
+        y, x = np.mgrid[:101, :101]
+        ends = [
+            np.array([(light * c * half).sum() for c in (x, y)]) / (light * half).sum()
+            for half in (x < 50, x > 50)
+        ]
+        across = ends[1] - ends[0]
+        angles.append(np.degrees(np.arctan2(across[1], across[0])))
+        factors.append(np.hypot(*across) / 60)
+    assert -10.2 < min(angles) < -9
+    assert 9 < max(angles) < 10.2
+    assert 1 / 1.21 < min(factors) < 0.86
+    assert 1.17 < max(factors) < 1.21
+
+
 # ------------------------------------------------------------------------------------------ light and noise
 
 

@@ -358,6 +358,7 @@ def test_a_mirror_is_refused_where_words_do_not_tell(caption, why):
         ("First, a cube grows. Then, it vanishes.", "A cube shrinks, after it appears."),
         ("After a cube spins, a ball appears.", "Before a cube spins, a ball vanishes."),
         ("A cube grows before it spins.", "A cube shrinks after it spins."),
+        ("A ball rolls left before it spins.", "A ball rolls right, after it spins."),
         ("A vase stands on a table next to a lamp.", "A vase stands on a table next to a lamp."),
         ("A vase stands to the left, away from a lamp.", "A vase stands to the left, away from a lamp."),
     ],

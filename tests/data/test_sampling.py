@@ -141,6 +141,16 @@ def test_samples_of_a_stratum_come_once_before_any_again():
     assert list(again) != list(seen)
 
 
+def test_no_sample_of_a_stratum_gets_ahead_of_another_ever():
+    column = [0] * 7 + [1] * 5
+    sampler = Stratified(column, batch=3, seed=1)
+    counts = np.zeros(12, dtype=int)
+    for batch in drawn(sampler, range(900)):
+        np.add.at(counts, batch, 1)
+        assert np.ptp(counts[:7]) <= 1
+        assert np.ptp(counts[7:]) <= 1
+
+
 def test_stratified_batches_can_be_entered_anywhere():
     column = np.arange(50) % 3
     whole = drawn(Stratified(column, batch=7, seed=1), range(600))
