@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scenewright.cli.console import Progress, emit, json_option
+
+if TYPE_CHECKING:
+    from scenewright.training.config import TrainingRecipe
 
 
 @click.command()
@@ -17,8 +21,33 @@ from scenewright.cli.console import Progress, emit, json_option
     type=click.Path(path_type=Path, file_okay=False),
     help="The run's folder. [default: runs/NAME]",
 )
+@click.option("--plan", "planning", is_flag=True, help="Say what the run will take, and start nothing.")
+@click.option("--gpus", type=click.IntRange(min=1), help="With --plan: how many. [default: 1]")
+@click.option("--gpu", help="With --plan: which, such as h100, l40s or cpu. [default: h100]")
+@click.option("--price", type=click.FloatRange(min=0), help="With --plan: dollars an hour for one GPU.")
+@click.option(
+    "--peak",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --plan: measured TFLOP/s of one GPU, in place of the data sheet's.",
+)
+@click.option(
+    "--fraction",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    help="With --plan: part of the peak that is reached. [default: 0.4]",
+)
 @json_option
-def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+def train(
+    recipe: str,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    planning: bool,
+    gpus: int | None,
+    gpu: str | None,
+    price: float | None,
+    peak: float | None,
+    fraction: float | None,
+    as_json: bool,
+) -> None:
     """Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.
 
     A run that was stopped goes on from its last checkpoint when the same command is given again. The run's
@@ -28,14 +57,24 @@ def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json:
     Examples:
       scenewright train nano
       scenewright train my-recipe.yaml optimizer.lr=3e-4 --output runs/try
+      scenewright train my-recipe.yaml --plan --gpus 8 --gpu h100
     """
     from scenewright.config import load_recipe
     from scenewright.machine import keep_freed_memory
     from scenewright.training.config import TrainingRecipe
     from scenewright.training.trainer import Trainer
 
-    keep_freed_memory()
     settings = load_recipe(TrainingRecipe, recipe, overrides)
+    about = {"gpus": gpus, "gpu": gpu, "price": price, "peak": peak, "fraction": fraction}
+    given = {name: value for name, value in about.items() if value is not None}
+    if planning:
+        if output is not None:
+            raise click.UsageError("--plan starts nothing, so --output has no use with it")
+        _plan(settings, given, as_json=as_json)
+        return
+    if given:
+        raise click.UsageError(f"{', '.join('--' + name for name in given)}: only with --plan")
+    keep_freed_memory()
     folder = output or Path("runs") / settings.name
     trainer = Trainer(settings, folder)
     with Progress(
@@ -49,3 +88,14 @@ def train(recipe: str, overrides: tuple[str, ...], output: Path | None, as_json:
         {"model": str(folder / "model"), "steps": trainer.step} if as_json else folder / "model",
         as_json=as_json,
     )
+
+
+def _plan(settings: TrainingRecipe, about: dict[str, Any], *, as_json: bool) -> None:
+    from scenewright.training.planning import CostModel, plan
+
+    cost = CostModel(price=about.pop("price", None))
+    if "peak" in about:
+        about["peak"] *= 1e12
+    found = plan(settings, about.pop("gpus", 1), about.pop("gpu", "h100"), cost=cost, **about)
+    _ = found.best  # says why where nothing fits
+    emit(found.record() if as_json else found.table(), as_json=as_json)

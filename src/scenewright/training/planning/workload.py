@@ -1,0 +1,136 @@
+"""What a recipe asks for, before any layout: shapes, operations and parameters of each of its stages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from scenewright.models.blocks.attention import EXPLICIT_SCORES
+from scenewright.models.flow_transformer import FlowTransformerConfig
+from scenewright.training.config import TrainingRecipe
+from scenewright.training.optimizers import OptimizerConfig
+from scenewright.training.parallel.config import ParallelConfig
+from scenewright.training.planning.activations import Kernels
+from scenewright.training.planning.flops import (
+    Part,
+    Product,
+    Work,
+    clip_products,
+    optimizer_operations,
+    position_operations,
+    total,
+)
+from scenewright.training.planning.inventory import Inventory, inventory, stages
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """One stage of a recipe. ``grid``: tokens of a clip as (frames, rows, columns); ``pixels``: values of a
+    clip; ``words``: tokens of a caption; ``products``: of one clip, added up by what divides them."""
+
+    steps: int
+    batch: int
+    grid: tuple[int, int, int]
+    pixels: int
+    words: int
+    products: dict[tuple[Part, bool, bool], Product]
+    positions: int
+
+    @cached_property
+    def clip(self) -> Work:
+        """Operations of one clip."""
+        return total(self.products.values())
+
+    @property
+    def tokens(self) -> int:
+        return self.grid[0] * self.grid[1] * self.grid[2]
+
+    @property
+    def model_operations(self) -> int:
+        """Of a step: what the mathematics needs, forward and backward."""
+        return self.batch * self.clip.model + 2 * self.positions
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A recipe in numbers."""
+
+    network: FlowTransformerConfig
+    parameters: Inventory
+    optimizer: OptimizerConfig
+    stages: tuple[StageWork, ...]
+    precision: str
+    accumulate: int
+    kernels: Kernels
+
+    @property
+    def half(self) -> bool:
+        return self.precision == "bfloat16"
+
+    def update_operations(self, config: ParallelConfig) -> float:
+        """Of one rank's optimizer in a step. Ranks that hold the same matrices, or shards of them, each do
+        all of it."""
+        by_block: dict[int | None, float] = defaultdict(float)
+        for parameter, (rows, columns) in self.parameters.matrices():
+            rows = rows // config.tensor if parameter.divisible else rows
+            by_block[parameter.block] += optimizer_operations(self.optimizer, [(rows, columns)])
+        own = max(
+            sum(by_block[i] for i in stage) for stage in stages(self.parameters.blocks, config.pipeline)
+        )
+        return by_block[None] + own
+
+
+def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None) -> Workload:
+    """``words``: tokens of a caption; None takes the most that the text encoder reads."""
+    network = recipe.network
+    words = min(words or network.text.max_tokens, network.text.max_tokens)
+    parameters = inventory(network, recipe.optimizer, recipe.freeze)
+    frozen = {p.name for p in parameters.parameters if not p.trains}
+    found = []
+    for stage in recipe.stages:
+        data = stage.data
+        grid = network.grid(data.num_frames, data.height, data.width)
+        few = (grid[0] * grid[1] * grid[2]) ** 2 <= EXPLICIT_SCORES
+        fused = not (kernels == "cpu" and recipe.precision == "bfloat16" and few)
+        products = clip_products(network, grid, words, fused=fused, trains=lambda name: name not in frozen)
+        found.append(
+            StageWork(
+                steps=stage.steps,
+                batch=stage.batch,
+                grid=grid,
+                pixels=network.channels * data.num_frames * data.height * data.width,
+                words=words,
+                products=_added(products),
+                positions=position_operations(network, grid),
+            )
+        )
+    return Workload(
+        network=network,
+        parameters=parameters,
+        optimizer=recipe.optimizer,
+        stages=tuple(found),
+        precision=recipe.precision,
+        accumulate=recipe.accumulate,
+        kernels=kernels,
+    )
+
+
+def _added(products: Iterable[Product]) -> dict[tuple[Part, bool, bool], Product]:
+    sums: dict[tuple[Part, bool, bool], Product] = {}
+    for product in products:
+        key = (product.part, product.per_token, product.divisible)
+        if key not in sums:
+            sums[key] = replace(product, name=product.part)
+            continue
+        old = sums[key]
+        sums[key] = replace(
+            old,
+            forward=old.forward + product.forward,
+            input_gradient=old.input_gradient + product.input_gradient,
+            weight_gradient=old.weight_gradient + product.weight_gradient,
+            repeated=old.repeated + product.repeated,
+            again=old.again + product.again,
+        )
+    return sums

@@ -1,0 +1,56 @@
+"""``scenewright train`` as a user types it; the training itself is tested beside the trainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scenewright.cli.main import main
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["train", *arguments])
+    return code, *capsys.readouterr()
+
+
+def test_a_plan_as_json_follows_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(
+        capsys, "nano", "--plan", "--gpus", "2", "--gpu", "cpu", "--price", "0.5", "--peak", "0.4", "--json"
+    )
+    assert code == 0
+    found = json.loads(out)
+    assert found["gpus"] == 2
+    assert found["gpu"]["bfloat16"] == pytest.approx(0.4e12)
+    layout = found["layouts"][0]
+    assert layout["costs"]["rent"] == pytest.approx(layout["run_seconds"] / 3600 * 2 * 0.5)
+
+
+def test_a_plan_as_text_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = _run(capsys, "nano", "--plan", "--gpus", "8")
+    assert code == 0
+    assert "15,889,536 parameters" in out
+    assert "fastest" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nano", "--gpus", "8"], "--gpus: only with --plan"),
+        (["nano", "--plan", "--gpu", "h10"], "did you mean h100"),
+        (["nano", "--plan", "--output", "x"], "--plan starts nothing"),
+        (["nano", "--plan", "--gpus", "7", "network.layers=5", "--gpu", "h100"], "no way to spread"),
+    ],
+)
+def test_wrong_options_get_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    code, _, err = _run(capsys, *arguments)
+    assert code == 2
+    assert complaint in err
+    assert len(err.strip().splitlines()) == 1
