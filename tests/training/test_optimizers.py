@@ -109,7 +109,7 @@ def test_ema_is_the_weighted_sum_of_the_past():
         ema.update(net)
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-    assert ema.model.weight.item() == pytest.approx(expected)
+    assert ema.weights["weight"].item() == pytest.approx(expected)
 
 
 class Tower(nn.Module):

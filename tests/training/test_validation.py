@@ -57,14 +57,14 @@ def test_the_held_out_loss_is_that_of_the_averaged_model_and_training_is_untouch
             assert_same({name: one[name]}, {name: other[name]})
     again = Trainer(validated(data=HELD_OUT), tmp_path / "with")
     validation = next(c for c in again.callbacks if c.name == "validation")
-    assert validation.scores(again)["loss"].value == pytest.approx(losses[-1], rel=1e-5)
+    assert validation.scores(again, again.averaged())["loss"].value == pytest.approx(losses[-1], rel=1e-5)
 
 
 def test_the_best_model_is_kept(tmp_path, scripted):
     scripted([0.1, 0.9, 0.3, 0.2, 0.8])
     trainer = Trainer(validated(metrics={"scripted": {}}, best="scripted/quality"), tmp_path / "run")
     trainer.run(until=4)
-    then = {k: v.clone() for k, v in trainer.averaging.ema.model.state_dict().items()}
+    then = {k: v.clone() for k, v in trainer.averaged().state_dict().items()}
     trainer.run()
     best = load_pipeline(tmp_path / "run" / "best").model.state_dict()
     for name, value in then.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenewright.cli.console import Progress, emit, json_option
+from scenewright.cli.console import Progress, emit, json_option, note
 
 if TYPE_CHECKING:
     from scenewright.training.config import TrainingRecipe
@@ -52,16 +52,19 @@ def train(
 
     A run that was stopped goes on from its last checkpoint when the same command is given again. The run's
     folder holds log.jsonl, samples/ and, at the end, model/: give that to 'scenewright generate --model'.
+    Under torchrun the run is spread over its processes as the recipe's 'parallel' says.
 
     \b
     Examples:
       scenewright train nano
       scenewright train my-recipe.yaml optimizer.lr=3e-4 --output runs/try
       scenewright train my-recipe.yaml --plan --gpus 8 --gpu h100
+      torchrun --no-python --nproc-per-node 8 scenewright train my-recipe.yaml parallel.shard=8
     """
     from scenewright.config import load_recipe
     from scenewright.machine import keep_freed_memory
     from scenewright.training.config import TrainingRecipe
+    from scenewright.training.parallel import teardown_distributed
     from scenewright.training.trainer import Trainer
 
     settings = load_recipe(TrainingRecipe, recipe, overrides)
@@ -77,13 +80,22 @@ def train(
     keep_freed_memory()
     folder = output or Path("runs") / settings.name
     trainer = Trainer(settings, folder)
-    with Progress(
-        "Training", total=settings.total_steps, initial=trainer.step, unit="steps", as_json=as_json
-    ) as bar:
-        trainer.logging.on_log = lambda step, _, values: bar.advance(
-            step - bar.done, loss=values.get("loss"), clips_per_second=values["clips_per_second"]
-        )
-        trainer.run()
+    try:
+        if not trainer.layout.is_main:
+            trainer.run()
+            return
+        with Progress(
+            "Training", total=settings.total_steps, initial=trainer.step, unit="steps", as_json=as_json
+        ) as bar:
+            trainer.logging.on_log = lambda step, _, values: bar.advance(
+                step - bar.done, loss=values.get("loss"), clips_per_second=values["clips_per_second"]
+            )
+            trainer.run()
+    finally:
+        teardown_distributed()
+    if not trainer.finished:
+        note(f"stopped at step {trainer.step}; the same command goes on from there", as_json=as_json)
+        return
     emit(
         {"model": str(folder / "model"), "steps": trainer.step} if as_json else folder / "model",
         as_json=as_json,

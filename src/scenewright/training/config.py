@@ -16,6 +16,7 @@ from scenewright.training.callbacks.validation import ValidationConfig
 from scenewright.training.freezing import FreezeConfig
 from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
 from scenewright.training.optimizers import OptimizerConfig
+from scenewright.training.parallel import ParallelConfig
 from scenewright.training.schedules import ScheduleConfig
 
 
@@ -36,9 +37,10 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
 
     ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
-    rounding. ``threads`` and ``workers`` (data processes) fit the run to the machine; ``compile`` fuses the
-    network's blocks (needs a C++ compiler on CPUs) and changes results only by rounding. ``precision`` is
-    what the network computes in; its weights, their average and the optimizer's state are always float32.
+    rounding. ``threads`` and ``workers`` (data processes) and ``parallel`` fit the run to the machines;
+    ``parallel.compile`` fuses the network's blocks (needs a C++ compiler on CPUs); they change results only
+    by rounding. ``precision`` is what the network computes in; its weights, their average and the optimizer's
+    state are always float32.
     """
 
     name: str
@@ -63,13 +65,18 @@ class TrainingRecipe(Config):
     log_every: int = Field(default=20, ge=1)
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
-    compile: bool = False
+    parallel: ParallelConfig = ParallelConfig()
     precision: Literal["float32", "bfloat16"] = "float32"
 
     @property
     def identity(self) -> str:
-        """Fingerprint of what decides the result; a run may go on with other threads, workers and logging."""
-        machine = {"threads": None, "workers": 1, "compile": False, "accumulate": 1}
+        """Fingerprint of what decides the result; a run may go on with other threads, workers and logging,
+        and spread in another way, but for ``tensor``, which decides the order of rows in a checkpoint."""
+        meetings = self.parallel.local_steps
+        if meetings is not None:
+            meetings = meetings.model_copy(update={"worker": 0, "folder": Path(), "timeout_seconds": 1.0})
+        spread = ParallelConfig().model_copy(update={"tensor": self.parallel.tensor, "local_steps": meetings})
+        machine = {"threads": None, "workers": 1, "parallel": spread, "accumulate": 1}
         watching = {"sample_prompts": (), "sample_every": 1, "log_every": 1}
         saving = {"checkpoint_every": 1, "keep_checkpoints": 1}
         return fingerprint(self.model_copy(update={**machine, **watching, **saving}))
@@ -85,6 +92,10 @@ class TrainingRecipe(Config):
         validated = self.validation is not None and self.validation.data is not None
         if self.schedule.name == "reduce_on_plateau" and not validated:
             raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")
+        if self.optimizer.name == "muon" and self.parallel.tensor != 1:
+            raise ValueError(
+                "muon needs whole matrices, which parallel.tensor splits; set it to 1, or use adamw"
+            )
         if self.optimizer.name == "schedule_free_adamw":
             if self.schedule.name != "constant":
                 raise ValueError("schedule_free_adamw goes with schedule.name = constant, with a warm-up")

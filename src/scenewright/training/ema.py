@@ -1,34 +1,50 @@
-"""Exponential moving average of a model's weights."""
+"""Exponential moving average of a network's weights."""
 
 from __future__ import annotations
 
-import copy
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
-M = TypeVar("M", bound=nn.Module)
+from scenewright.training.parallel.tensor import local_part
 
 
-class EMA(Generic[M]):
-    """Keeps a float32 shadow of ``model``; ``decay`` is warmed up as (1 + n) / (10 + n)."""
+class EMA:
+    """Keeps averages of ``model``'s parameters, spread over processes as they are.
 
-    def __init__(self, model: M, decay: float) -> None:
+    ``decay`` is warmed up as (1 + n) / (10 + n).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
+        self.weights = {name: p.detach().clone() for name, p in model.named_parameters()}
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        shadow = [p.data for p in self.model.parameters()]
-        torch._foreach_lerp_(shadow, [p.data for p in model.parameters()], 1 - decay)
+        averages = [local_part(x) for x in self.weights.values()]
+        torch._foreach_lerp_(averages, [local_part(p.data) for p in model.parameters()], 1 - decay)
 
-    def state_dict(self) -> dict[str, object]:
-        return {"updates": self.updates, "model": self.model.state_dict()}
+    @contextmanager
+    def in_place(self, model: nn.Module) -> Iterator[None]:
+        """Inside, the parameters of ``model`` have the averaged values."""
+        parameters = [local_part(p.data) for p in model.parameters()]
+        trained = [x.clone() for x in parameters]
+        torch._foreach_copy_(parameters, [local_part(x) for x in self.weights.values()])
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(parameters, trained)
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        self.updates = int(state["updates"])  # type: ignore[call-overload]
-        self.model.load_state_dict(state["model"])  # type: ignore[arg-type]
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "model": dict(self.weights)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = int(state["updates"])
+        for name, average in self.weights.items():
+            local_part(average).copy_(local_part(state["model"][name]))

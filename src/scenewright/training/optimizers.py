@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from scenewright.config import ChoiceConfig
+from scenewright.training.parallel.tensor import gather, split_like
 
 #: Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024).
 _QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -86,6 +87,8 @@ class Muon(torch.optim.Optimizer):
     matches AdamW's and one learning rate serves both (Liu et al. 2025). Matrices of one shape are
     orthogonalised together. ``torch.optim.Muon`` always computes in bfloat16, which is slow on many CPUs.
 
+    Of weights that are sharded, each process holds its part of the momentum and orthogonalises the whole.
+
     With ``block_rows`` each block of so many rows is orthogonalised by itself (Khaled et al. 2025, "MuonBP"):
     the cost of the iteration falls with the block's height, which decides where batches are small.
     """
@@ -129,7 +132,7 @@ class Muon(torch.optim.Optimizer):
                     kind = (parameter.shape, parameter.dtype, parameter.device)
                     alike.setdefault(kind, []).append(parameter)
             for (shape, *_), parameters in alike.items():
-                updates = torch.stack([self._momentum(p, group["momentum"]) for p in parameters])
+                updates = torch.stack([gather(self._momentum(p, group["momentum"])) for p in parameters])
                 rows = group["block_rows"] or shape[0]
                 if shape[0] % rows:
                     rows = shape[0]
@@ -137,7 +140,7 @@ class Muon(torch.optim.Optimizer):
                 updates = blocks.mul_(0.2 * max(rows, shape[1]) ** 0.5).view(updates.shape)
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(update, alpha=-group["lr"])
+                    parameter.add_(split_like(update, parameter), alpha=-group["lr"])
         return loss
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> torch.Tensor:

@@ -7,6 +7,7 @@ on one machine.
 
 from __future__ import annotations
 
+import copy
 import signal
 import time
 import warnings
@@ -17,19 +18,22 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from scenewright.config import to_yaml
 from scenewright.data.streams import Batch
-from scenewright.generation.loading import load_pipeline, save_pipeline
+from scenewright.generation.loading import save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.text.tokenizer import Tokenizer
+from scenewright.training.building import build_network, write_tokenizer
 from scenewright.training.callbacks import (
     Averaging,
     Callback,
     Checkpointing,
     Guard,
     Logging,
+    Meetings,
     OnLog,
     RollbackError,
     Samples,
@@ -42,16 +46,26 @@ from scenewright.training.feed import Feed
 from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
 from scenewright.training.optimizers import build_optimizers, set_rate, train_mode
+from scenewright.training.parallel import (
+    bare,
+    clip_grad_norm,
+    full_state_dict,
+    micro_batch,
+    parallelize,
+    setup_distributed,
+    split_by_mesh,
+)
 from scenewright.training.schedules import build_schedule
 from scenewright.training.state import load_network_state, network_state
 from scenewright.training.stopping import StopSignals
-from scenewright.training.vocabulary import training_tokenizer, training_words
+from scenewright.training.vocabulary import training_words
 
 
 class Trainer:
     """Trains a recipe into ``output``: ``log.jsonl``, ``checkpoints/``, ``samples/``, ``model/``.
 
-    ``callbacks`` come after those that the recipe asks for.
+    ``callbacks`` come after those that the recipe asks for. Under ``torchrun`` every process makes one, of
+    the same recipe and output; the main one writes what is not a checkpoint.
     """
 
     def __init__(
@@ -65,23 +79,35 @@ class Trainer:
         self.output.mkdir(parents=True, exist_ok=True)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.layout = setup_distributed(recipe.parallel)
+        self.device = self.layout.device
         torch.manual_seed(recipe.seed)
-        self.tokenizer = self._tokenizer()
-        self.model = self._model()
+        path = self.output / "tokenizer.model"
+        self.layout.from_main(lambda: write_tokenizer(recipe, path))
+        self.tokenizer = Tokenizer.load(path)
+        whole = build_network(recipe)
+        self._averaged = copy.deepcopy(whole).eval().requires_grad_(False)
+        self.model = parallelize(whole, self.layout)
         self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
         self.networks: dict[str, nn.Module] = {MODEL: self.model}
         for objective in self.objectives:
             self.networks |= objective.networks
-        self.optimizers = {
-            player: build_optimizers(network, recipe.optimizer) for player, network in self.networks.items()
-        }
+        if self.layout.processes > 1 and len(self.networks) > 1:
+            raise ValueError(
+                f"{', '.join(self.networks)} train in one process; start this recipe without torchrun"
+            )
+        self.optimizers = {player: self._optimizers(network) for player, network in self.networks.items()}
         self.schedule = build_schedule(recipe.schedule, recipe.total_steps)
-        self.freezer = Freezer(self.model, recipe.freeze)
-        self.averaging = Averaging(self.model, recipe.ema_decay)
-        self.logging = Logging(self.output / "log.jsonl", recipe.log_every, on_log)
+        self.freezer = Freezer(bare(self.model), recipe.freeze)
+        meetings = recipe.parallel.local_steps
+        meet = [Meetings(self.model, meetings)] if meetings else []
+        self.averaging = Averaging(bare(self.model), recipe.ema_decay)
+        self.logging = Logging(
+            self.output / "log.jsonl", recipe.log_every, on_log, writes=self.layout.is_main
+        )
         self.callbacks: list[Callback] = [
             Guard(recipe.guard),
+            *meet,
             self.averaging,
             self.logging,
             Samples(self.output / "samples", recipe.sample_prompts, recipe.sample_every),
@@ -90,7 +116,7 @@ class Trainer:
             Checkpointing(recipe.checkpoint_every),
         ]
         self.store = CheckpointStore(self.output / "checkpoints", recipe.keep_checkpoints, self.report)
-        self.feed = Feed(recipe, self.report)
+        self.feed = Feed(recipe, self.report, self.layout.data_rank, self.layout.data_size)
         self.step, self.seconds, self.data_offset = 0, 0.0, 0
         self.rollbacks, self.ended_early = 0, False
         self.inputs: Inputs | None = None
@@ -124,7 +150,9 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_start(self)
             try:
-                while self.step < stop and not self.ended_early and signals.received is None:
+                while self.step < stop and not self.ended_early:
+                    if self.layout.any(signals.received is not None):
+                        break
                     self._step()
             finally:
                 self.store.wait()
@@ -135,10 +163,21 @@ class Trainer:
         if signals.received == signal.SIGINT:
             raise KeyboardInterrupt
 
-    def pipeline(self) -> TextToVideo:
-        """The averaged weights as a pipeline; it shares them with the trainer."""
+    def averaged(self) -> FlowTransformer:
+        """The network with the averaged weights, whole, in the main process; in others one that is not to be
+        used. All processes must call it; the next call changes the same network."""
+        network = bare(self.model)
+        with self.averaging.ema.in_place(network):
+            state = full_state_dict(network)
+        if self.layout.is_main:
+            self._averaged.load_state_dict(state)
+            self._averaged.to(self.device)
+        return self._averaged
+
+    def pipeline(self, network: FlowTransformer | None = None) -> TextToVideo:
+        """A pipeline of ``network``, or of :meth:`averaged`, with which it shares the weights."""
         return TextToVideo(
-            model=self.averaging.ema.model,
+            model=network or self.averaged(),
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
             words=training_words(),
@@ -147,7 +186,9 @@ class Trainer:
 
     def export(self) -> Path:
         """Write the averaged weights as a model folder that ``generate`` loads."""
-        save_pipeline(self.pipeline(), self.output / "model")
+        pipeline = self.pipeline()
+        if self.layout.is_main:
+            save_pipeline(pipeline, self.output / "model")
         return self.output / "model"
 
     def report(self, event: str) -> None:
@@ -196,9 +237,8 @@ class Trainer:
             for network in self.networks.values():
                 network.zero_grad(set_to_none=True)
             found = self._gradients(objective, player)
-            network = self.networks[player]
-            norm = nn.utils.clip_grad_norm_(network.parameters(), self.recipe.gradient_clip)
-            found["gradient_norm"] = norm.item()
+            norm = clip_grad_norm(self.networks[player], self.recipe.gradient_clip)
+            found = self.layout.average(found) | {"gradient_norm": norm.item()}
             if all(callback.allow_update(self, found) for callback in self.callbacks):
                 set_rate(self.optimizers[player], rate)
                 for optimizer in self.optimizers[player]:
@@ -219,10 +259,11 @@ class Trainer:
         for start in range(0, count, size):
             part = self.inputs.part(range(start, min(start + size, count)))
             half = self.recipe.precision == "bfloat16"
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-                loss, parts = objective.loss(self.model, part, player)
             share = len(part) / count
-            (loss * share).backward()
+            with micro_batch(self.networks[player], last=start + size >= count):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                    loss, parts = objective.loss(self.model, part, player)
+                (loss * share).backward()
             for name, value in {"loss": loss.item(), **parts}.items():
                 sums[name] += share * value
                 weights[name] += share
@@ -231,25 +272,12 @@ class Trainer:
     def _encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         return self.tokenizer.batch(texts, self.recipe.network.text.max_tokens, multiple=32)
 
-    def _model(self) -> FlowTransformer:
-        model = FlowTransformer(self.recipe.network).train()
-        if self.recipe.init_from is not None:
-            model.load_state_dict(load_pipeline(self.recipe.init_from).model.state_dict())
-        if self.recipe.compile:
-            for block in (*model.blocks, *model.text_encoder.layers):
-                block.compile()
-        return model.to(self.device)
-
-    def _tokenizer(self) -> Tokenizer:
-        """The run's own, the one of ``init_from``, or a new one fitted to the world's captions."""
-        path = self.output / "tokenizer.model"
-        if not path.exists():
-            if self.recipe.init_from is not None:
-                tokenizer = load_pipeline(self.recipe.init_from).tokenizer
-            else:
-                tokenizer = training_tokenizer(self.recipe.network.text.vocabulary)
-            tokenizer.save(path)
-        return Tokenizer.load(path)
+    def _optimizers(self, network: nn.Module) -> list[Optimizer]:
+        optimizers = build_optimizers(bare(network), self.recipe.optimizer)
+        if self.layout.config.tensor > 1:
+            for optimizer in optimizers:
+                split_by_mesh(optimizer)
+        return optimizers
 
     def _state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; its tensors are the run's own, not copies."""
@@ -264,7 +292,7 @@ class Trainer:
             "random": {"torch": torch.get_rng_state()},
             "schedule": self.schedule.state_dict(),
             "networks": {
-                player: network_state(network, self.optimizers[player])
+                player: network_state(bare(network), self.optimizers[player])
                 for player, network in self.networks.items()
             },
             "companions": {
@@ -278,7 +306,8 @@ class Trainer:
     def _resume(self) -> None:
         plain = self.store.read_plain()
         if plain is None:
-            (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
+            if self.layout.is_main:
+                (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
         elif plain["recipe"] != self.recipe.identity:
             raise ValueError(
                 f"{self.output} holds a run of another recipe; choose another --output, or use the recipe in "
@@ -293,7 +322,7 @@ class Trainer:
         tensors, _ = split_plain(template)
         state = join_plain(template, tensors, self.store.load(tensors))
         for player, network in self.networks.items():
-            load_network_state(network, self.optimizers[player], state["networks"][player])
+            load_network_state(bare(network), self.optimizers[player], state["networks"][player])
         for index, objective in enumerate(self.objectives):
             for name, network in objective.companions.items():
                 network.load_state_dict(state["companions"][f"{index}.{name}"])

@@ -5,6 +5,7 @@ from scenewright.training.callbacks.base import Callback
 from scenewright.training.callbacks.checkpointing import Checkpointing
 from scenewright.training.callbacks.guard import Guard, GuardConfig, RollbackError
 from scenewright.training.callbacks.logging import Logging, OnLog
+from scenewright.training.callbacks.meetings import Meetings
 from scenewright.training.callbacks.samples import Samples
 from scenewright.training.callbacks.validation import Validation, ValidationConfig
 
@@ -15,6 +16,7 @@ __all__ = [
     "Guard",
     "GuardConfig",
     "Logging",
+    "Meetings",
     "OnLog",
     "RollbackError",
     "Samples",

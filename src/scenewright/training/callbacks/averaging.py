@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from scenewright.training.callbacks.base import Callback
-from scenewright.training.ema import EMA, M
+from scenewright.training.ema import EMA
 
 if TYPE_CHECKING:
     from scenewright.training.trainer import Trainer
 
 
-class Averaging(Callback, Generic[M]):
+class Averaging(Callback):
     """Keeps the average that is sampled, validated and exported."""
 
     name = "ema"
 
-    def __init__(self, model: M, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.ema = EMA(model, decay)
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:

@@ -96,12 +96,14 @@ class Guard(Callback):
             return None
         folder = trainer.output / "bad-batches"
         folder.mkdir(exist_ok=True)
-        path = folder / f"step-{trainer.step + 1:07d}.pt"
+        layout = trainer.layout
+        which = "" if layout.processes == 1 else f"-rank-{layout.rank}"
+        path = folder / f"step-{trainer.step + 1:07d}{which}.pt"
         inputs = trainer.inputs
         torch.save(
             {"fault": fault, "values": values, "captions": list(inputs.captions), "x": inputs.x.cpu()}, path
         )
-        for old in sorted(folder.glob("step-*.pt"))[: -self.config.kept]:
+        for old in sorted(folder.glob(f"step-???????{which}.pt"))[: -self.config.kept]:
             old.unlink()
         return str(path)
 

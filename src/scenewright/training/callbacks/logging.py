@@ -17,12 +17,13 @@ OnLog = Callable[[int, int, dict[str, float]], None]
 
 
 class Logging(Callback):
-    """Writes ``log.jsonl``. Lines of steps that a resumed run repeats are dropped."""
+    """Writes ``log.jsonl``, if it is this process that ``writes``. Lines of steps that a resumed run repeats
+    are dropped."""
 
     name = "logging"
 
-    def __init__(self, path: Path, every: int, on_log: OnLog | None = None) -> None:
-        self.path, self.every, self.on_log = path, every, on_log
+    def __init__(self, path: Path, every: int, on_log: OnLog | None = None, *, writes: bool = True) -> None:
+        self.path, self.every, self.on_log, self.writes = path, every, on_log, writes
         self._window: list[dict[str, float]] = []
 
     def on_start(self, trainer: Trainer) -> None:
@@ -31,7 +32,7 @@ class Logging(Callback):
     def rewind(self, step: int) -> None:
         """Forget what was logged after ``step``: those steps are about to be taken again."""
         self._window.clear()
-        if self.path.exists():
+        if self.writes and self.path.exists():
             lines = [x for x in self.path.read_text("utf-8").splitlines() if _step_of(x) <= step]
             self.path.write_text("".join(line + "\n" for line in lines), "utf-8")
 
@@ -46,8 +47,9 @@ class Logging(Callback):
 
     def record(self, line: dict[str, Any]) -> None:
         """A line about something else than the loss; its ``step`` tells when."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
 
     def _write(self, trainer: Trainer) -> None:
         window, self._window = self._window, []

@@ -35,7 +35,10 @@ class Samples(Callback):
 
         if not self.prompts:
             return
-        clips = trainer.pipeline().generate(self.prompts)
+        pipeline = trainer.pipeline()
+        if not trainer.layout.is_main:
+            return
+        clips = pipeline.generate(self.prompts)
         self.folder.mkdir(exist_ok=True)
         captions = [p.text for p in self.prompts]
         sheet = contact_sheet(clips, captions=captions, frames_per_clip=6, columns=1)

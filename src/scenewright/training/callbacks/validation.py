@@ -18,6 +18,7 @@ from scenewright.training.callbacks.base import Callback
 from scenewright.training.draws import Draws
 
 if TYPE_CHECKING:
+    from scenewright.models.flow_transformer import FlowTransformer
     from scenewright.training.trainer import Trainer
 
 
@@ -84,20 +85,22 @@ class Validation(Callback):
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         if trainer.step % self.config.every == 0:
-            scores = self.scores(trainer)
+            network = trainer.averaged()
+            scores = trainer.layout.from_main(lambda: self.scores(trainer, network))
+            if "loss" in scores:
+                trainer.schedule.observe(scores["loss"].value)
             trainer.logging.record(
                 {"step": trainer.step, "validation": {k: [s.value, s.low, s.high] for k, s in scores.items()}}
             )
-            self._judge(trainer, scores)
+            self._judge(trainer, scores, network)
 
-    def scores(self, trainer: Trainer) -> dict[str, Score]:
-        """Every score by name, of the averaged model."""
+    def scores(self, trainer: Trainer, network: FlowTransformer) -> dict[str, Score]:
+        """Every score of ``network`` by name."""
         found: dict[str, Score] = {}
         if self.config.data is not None:
-            found["loss"] = self._loss(trainer, self.config.data)
-            trainer.schedule.observe(found["loss"].value)
+            found["loss"] = self._loss(trainer, self.config.data, network)
         for name, options in self.config.metrics.items():
-            scores: Mapping[str, Score] = self._measures[name](trainer.pipeline(), **options)
+            scores: Mapping[str, Score] = self._measures[name](trainer.pipeline(network), **options)
             found |= {f"{name}/{key}": score for key, score in scores.items()}
         return found
 
@@ -109,26 +112,26 @@ class Validation(Callback):
         self._without = int(state["without"])
 
     @torch.no_grad()
-    def _loss(self, trainer: Trainer, data: StreamConfig) -> _Mean:
-        model = trainer.averaging.ema.model
+    def _loss(self, trainer: Trainer, data: StreamConfig, network: FlowTransformer) -> _Mean:
         config = self.config
         seed = keyed_seed(trainer.recipe.seed, "validation")
         losses = []
         for index, batch in enumerate(batches(data, config.batch, 0, config.batches, workers=0)):
             inputs = trainer.prepare(batch, Draws(seed, index, config.batch, batch.rows))
-            losses.append(trainer.objective.loss(model, inputs)[0].item())
+            losses.append(trainer.objective.loss(network, inputs)[0].item())
         mean = sum(losses) / len(losses)
         spread = math.sqrt(sum((x - mean) ** 2 for x in losses) / (len(losses) - 1) / len(losses))
         return _Mean(mean, mean - 1.96 * spread, mean + 1.96 * spread)
 
-    def _judge(self, trainer: Trainer, scores: Mapping[str, Score]) -> None:
+    def _judge(self, trainer: Trainer, scores: Mapping[str, Score], network: FlowTransformer) -> None:
         if self.config.best not in scores:
             raise ValueError(f"there is no score {self.config.best}; known: {', '.join(scores)}")
         score = scores[self.config.best]
         value = self._sign * score.value
         if value > self._best:
             self._best = value
-            save_pipeline(trainer.pipeline(), trainer.output / "best")
+            if trainer.layout.is_main:
+                save_pipeline(trainer.pipeline(network), trainer.output / "best")
         if value > self._mark:
             self._mark = max(self._sign * score.low, self._sign * score.high)
             self._without = 0

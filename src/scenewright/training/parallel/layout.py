@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.distributed_c10d import _set_pg_timeout
+from torch.distributed.distributed_c10d import PrefixStore, _set_pg_timeout
+from torch.distributed.rendezvous import rendezvous
 
 from scenewright.training.parallel.config import AXES, ParallelConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,23 @@ class Layout:
                 found[name].append(value)
         return {name: sum(given) / len(given) for name, given in found.items()}
 
+    def from_main(self, compute: Callable[[], T]) -> T:
+        """What ``compute`` returns in the main process, where alone it is called. All processes must call."""
+        if self.axes is None:
+            return compute()
+        found: list[T | None] = [compute() if self.is_main else None]
+        dist.broadcast_object_list(found, src=0)
+        result: T = found[0]  # type: ignore[assignment]
+        return result
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true in some process. All processes must call it."""
+        if self.axes is None:
+            return flag
+        found = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return bool(found.item())
+
 
 def setup_distributed(config: ParallelConfig) -> Layout:
     """Join the processes that ``torchrun`` started, and share them out as ``config`` says.
@@ -92,7 +113,12 @@ def setup_distributed(config: ParallelConfig) -> Layout:
         torch.cuda.set_device(device)
     if not started:
         backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(seconds=config.timeout_seconds))
+        timeout = timedelta(seconds=config.timeout_seconds)
+        store, rank, processes = next(rendezvous("env://", timeout=timeout))
+        # After a restart the store still has the addresses of the processes that are gone.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        own = PrefixStore(f"attempt {attempt}", store)
+        dist.init_process_group(backend, store=own, rank=rank, world_size=processes, timeout=timeout)
     sizes = {axis: getattr(config, axis) for axis in AXES}
     axes = init_device_mesh(device.type, tuple(sizes.values()), mesh_dim_names=AXES)
     sharded = config.shard > 1

@@ -9,11 +9,10 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-from torch.distributed.tensor import DTensor, Replicate
 
 from scenewright.training.parallel.data import bare
 from scenewright.training.parallel.pipeline import Stage, stage_of
-from scenewright.training.parallel.tensor import pack_rows, packed_parameters, unpack_rows
+from scenewright.training.parallel.tensor import gather, pack_rows, packed_parameters, unpack_rows
 
 #: Loaded at once: enough to make many small tensors one call, little beside a network.
 _PART_BYTES = 2**28
@@ -33,7 +32,7 @@ def full_state_dict(model: nn.Module) -> dict[str, torch.Tensor]:
     for name, stage in _owners(network, state).items():
         tensor = state.get(name)
         if tensor is not None:
-            tensor = _gather(tensor)
+            tensor = gather(tensor)
             tensor = unpack_rows(tensor, packed[name]) if name in packed else tensor
         if stage > 0:
             own = stage_of(network)
@@ -70,16 +69,6 @@ def load_full_state_dict(model: nn.Module, full: Mapping[str, torch.Tensor]) -> 
             options = StateDictOptions(full_state_dict=True, strict=False)
             set_model_state_dict(network, part, options=options)
             part = {}
-
-
-def _gather(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor, whichever way it is split; one dimension of the mesh at a time."""
-    if not isinstance(tensor, DTensor):
-        return tensor
-    for dim in range(tensor.device_mesh.ndim):
-        placements = [Replicate() if at == dim else place for at, place in enumerate(tensor.placements)]
-        tensor = tensor.redistribute(placements=placements)
-    return tensor.to_local()
 
 
 def _owners(network: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Replicate
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     ParallelStyle,
@@ -78,6 +78,25 @@ def packed_parameters(model: nn.Module) -> dict[str, int]:
 def local_part(x: torch.Tensor) -> torch.Tensor:
     """What this process holds of ``x``; a view."""
     return x.to_local() if isinstance(x, DTensor) else x
+
+
+def gather(x: torch.Tensor) -> torch.Tensor:
+    """All of a tensor, whichever way it is split; one dimension of the mesh at a time."""
+    if not isinstance(x, DTensor):
+        return x
+    for dim in range(x.device_mesh.ndim):
+        placements = [Replicate() if at == dim else place for at, place in enumerate(x.placements)]
+        x = x.redistribute(placements=placements)
+    return x.to_local()
+
+
+def split_like(whole: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """``whole``, which all processes have, split as ``x`` is; nothing is sent."""
+    if not isinstance(x, DTensor):
+        return whole
+    mesh = x.device_mesh
+    everywhere = DTensor.from_local(whole, mesh, [Replicate()] * mesh.ndim, run_check=False)
+    return everywhere.redistribute(placements=x.placements)
 
 
 def _check(model: nn.Module, name: str, how: str, size: int) -> None:

@@ -87,6 +87,8 @@ def refusal(work: Workload, config: ParallelConfig) -> str | None:
     for count in sorted(units):
         if count % tensor:
             return f"tensor {tensor} does not divide {count} hidden units"
+    if tensor > 1 and work.parameters.held(ParallelConfig(data=1), "orthogonalised"):
+        return f"tensor {tensor} splits the matrices that muon needs whole"
     if config.pipeline > network.layers:
         return f"pipeline {config.pipeline} needs as many blocks; there are {network.layers}"
     for stage in work.stages:

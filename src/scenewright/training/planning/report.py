@@ -117,7 +117,7 @@ class Plan:
                 "counted: one forward and backward pass of the model a step; "
                 f"what {', '.join(others)} adds is not"
             )
-        if self.recipe.compile:
+        if self.recipe.parallel.compile:
             notes.append(
                 "activations and operators are counted without compile, which keeps and starts fewer"
             )
