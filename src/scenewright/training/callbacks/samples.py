@@ -42,4 +42,6 @@ class Samples(Callback):
         self.folder.mkdir(exist_ok=True)
         captions = [p.text for p in self.prompts]
         sheet = contact_sheet(clips, captions=captions, frames_per_clip=6, columns=1)
-        sheet.save(self.folder / f"step-{trainer.step:07d}.png")
+        path = self.folder / f"step-{trainer.step:07d}.png"
+        sheet.save(path)
+        trainer.logging.picture(trainer.step, "samples", path)
