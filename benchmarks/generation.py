@@ -23,7 +23,7 @@ PROMPT = "a large red metal sphere rolls left"
 
 def from_command_to_file(model: str, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "scenewright.cli.main", "generate", PROMPT, "--model", model]
+        command = [sys.executable, "-m", "scenewright", "generate", PROMPT, "--model", model]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         began = time.perf_counter()
         subprocess.run(
