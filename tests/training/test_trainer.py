@@ -102,6 +102,15 @@ def test_a_run_stopped_and_resumed_equals_one_that_was_not(whole, tmp_path):
     assert losses(whole) == losses(tmp_path / "run")
 
 
+def test_what_the_network_draws_itself_is_drawn_again_after_a_resume(whole, tmp_path):
+    network = RECIPE.network.model_copy(update={"dropout": 0.3, "stochastic_depth": 0.3, "layers": 2})
+    recipe = RECIPE.model_copy(update={"network": network, "sample_prompts": ()})
+    Trainer(recipe, tmp_path / "whole").run()
+    Trainer(recipe, tmp_path / "run").run(until=3)
+    Trainer(recipe, tmp_path / "run").run()
+    assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+
+
 def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(whole, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(to_yaml(RECIPE))

@@ -24,6 +24,7 @@ from scenewright.data.streams import Batch
 from scenewright.generation.loading import save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.seeds import keyed_seed
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.building import build_network, write_tokenizer
 from scenewright.training.callbacks import (
@@ -228,6 +229,8 @@ class Trainer:
     def _train(self, batch: Batch, stage: int) -> dict[str, float]:
         """Every player whose turn it is learns from the batch."""
         objective, settings = self.objectives[stage], self.recipe.stages[stage]
+        # For what networks draw themselves (dropout); processes with other samples draw other numbers.
+        torch.manual_seed(keyed_seed(self.recipe.seed, "network", self.step, self.layout.data_rank))
         draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
         self.inputs = objective.prepare(batch, self._encode, draws).to(self.device)
         self.freezer.apply(self.step)
