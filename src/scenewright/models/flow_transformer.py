@@ -11,10 +11,10 @@ B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import nn
 
 from scenewright.config import Config
@@ -28,9 +28,12 @@ class FlowTransformerConfig(Config):
     """Sizes of the network and of the clips it is made for.
 
     ``channels`` is 3 for pixels; a latent tokenizer sets its own number. ``patch`` is (frames, rows,
-    columns); ``bottleneck`` the rank of the patch embedding.
+    columns); ``bottleneck`` the rank of the patch embedding. ``num_frames``, ``height`` and ``width_pixels``
+    count what the network sees: pixels, or latents.
     """
 
+    #: Not written: what was written before there were families reads the same.
+    family: Literal["flow-transformer"] = Field(default="flow-transformer", exclude=True)
     channels: int = 3
     patch: tuple[int, int, int] = (4, 16, 16)
     bottleneck: int = 128
