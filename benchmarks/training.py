@@ -30,7 +30,7 @@ from torch import nn
 from scenewright.config import load_recipe, to_yaml
 from scenewright.data.streams import StreamConfig, batches
 from scenewright.machine import keep_freed_memory, measured_peak
-from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.training.config import Stage, TrainingRecipe
 
 BATCH, WORDS = 16, 32
@@ -96,7 +96,7 @@ def step(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _ours(compiled: bool) -> Callable[[], None]:
     torch.manual_seed(0)
-    config = _nano().network
+    config = _network()
     model = FlowTransformer(config)
     if compiled:
         for block in model.blocks:
@@ -110,7 +110,7 @@ def _ours(compiled: bool) -> Callable[[], None]:
 
 def _peer(compiled: bool) -> Callable[[], None]:
     torch.manual_seed(0)
-    config = _nano().network
+    config = _network()
     model: Any = importlib.import_module("diffusers").WanTransformer3DModel(
         patch_size=config.patch,
         num_attention_heads=config.heads,
@@ -150,7 +150,7 @@ def _step(parameters: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> C
 
 
 def _inputs(text_width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    config = _nano().network
+    config = _network()
     shape = (BATCH, config.channels, config.num_frames, config.height, config.width_pixels)
     return torch.randn(shape), torch.randn(shape), torch.rand(BATCH), torch.randn(BATCH, WORDS, text_width)
 
@@ -288,6 +288,12 @@ def _nano() -> TrainingRecipe:
     return load_recipe(TrainingRecipe, "nano")
 
 
+def _network() -> FlowTransformerConfig:
+    network = _nano().network
+    assert isinstance(network, FlowTransformerConfig)
+    return network
+
+
 def _recipe(stream: StreamConfig, steps: int, parallel: dict[str, int], threads: int) -> TrainingRecipe:
     values = _nano().model_dump() | {
         "stages": [Stage(steps=steps, batch=BATCH, data=stream).model_dump()],
@@ -308,7 +314,7 @@ def _shards(folder: Path) -> StreamConfig:
     """Shards of nano's size, of one object standing still or moving."""
     target = folder / "shards"
     if not target.exists():
-        size = f"{_nano().network.width_pixels}x{_nano().network.height}"
+        size = f"{_network().width_pixels}x{_network().height}"
         command = [sys.executable, "-m", "scenewright", "world", "sample", "--clips", "128", "--size", size]
         subprocess.run([*command, "--as", "shards", "--output", str(target)], check=True, capture_output=True)
     return _nano().stages[-1].data.model_copy(update={"shards": (target,)})

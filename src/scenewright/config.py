@@ -21,7 +21,7 @@ from types import UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, ValidationError, model_validator
 from pydantic_core import to_jsonable_python
 
 M = TypeVar("M", bound=BaseModel)
@@ -72,6 +72,15 @@ class ChoiceConfig(Config):
     def chosen(self) -> dict[str, Any]:
         """The values of the fields that the chosen kind takes."""
         return {key: getattr(self, key) for key in self.FIELDS[self.name]}  # type: ignore[attr-defined]
+
+
+def kind(key: str, default: str) -> Discriminator:
+    """Chooses the arm of a union, each with a ``Tag``, by the value of ``key``; without it, ``default``'s."""
+
+    def chosen(value: Any) -> Any:
+        return value.get(key, default) if isinstance(value, Mapping) else getattr(value, key, default)
+
+    return Discriminator(chosen)
 
 
 def load_recipe(schema: type[M], source: str | Path | None = None, overrides: Sequence[str] = ()) -> M:

@@ -117,8 +117,18 @@ class Registry(Generic[T]):
 
 #: Video models by name: the class of each network.
 models: Registry[Any] = Registry(
-    "model", {"flow-transformer": "scenewright.models.flow_transformer:FlowTransformer"}
+    "model",
+    {
+        "flow-transformer": "scenewright.models.flow_transformer:FlowTransformer",
+        "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
+    },
 )
 
 #: Metrics by name: functions of (pipeline, options) that return scores with intervals; more is better.
-metrics: Registry[Any] = Registry("metric", {"world-core": "scenewright.evaluation.metric:world_core"})
+metrics: Registry[Any] = Registry(
+    "metric",
+    {
+        "world-core": "scenewright.evaluation.metric:world_core",
+        "reconstruction": "scenewright.evaluation.reconstruction:reconstruction",
+    },
+)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from scenewright.config import Config, validation_summary
+from scenewright.generation.model_folder import WEIGHTS, ModelError, load_weights, replacing, save_weights
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
@@ -28,10 +25,6 @@ from scenewright.text.tokenizer import Tokenizer
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 DEFAULT_MODEL = "nano"
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded: one line with what, where and what to do."""
 
 
 class ModelCard(Config):
@@ -62,15 +55,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
     folder = _find(model)
     card = _read_card(folder)
     network = card.build()
-    weights = folder / "model.safetensors"
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
-        network.load_state_dict(state)
-    except FileNotFoundError:
-        raise ModelError(f"{folder} has no model.safetensors; export the model again") from None
-    except (SafetensorError, RuntimeError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise ModelError(f"{weights} does not fit its config.json or is broken: {line}") from None
+    load_weights(network, folder)
     try:
         tokenizer = Tokenizer.load(folder / "tokenizer.model")
     except (OSError, RuntimeError):
@@ -82,7 +67,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
         settings=card.sampling,
         words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
         name=card.name,
-        model_hash=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        model_hash=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     )
 
 
@@ -109,24 +94,16 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
 
 def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a model's folder; every file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     card = ModelCard(
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
         sampling=pipeline.settings,
     )
-    tensors = {
-        name: t.detach().to("cpu", dtype).contiguous() for name, t in pipeline.model.state_dict().items()
-    }
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
-        new = Path(scratch)
-        save_file(tensors, new / "model.safetensors")
-        (new / "model.safetensors").chmod(0o644)  # the library leaves it readable by its owner only
+    with replacing(folder) as new:
+        save_weights(pipeline.model, new, dtype)
         pipeline.tokenizer.save(new / "tokenizer.model")
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
         (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
-        for file in new.iterdir():
-            os.replace(file, folder / file.name)
 
 
 def _find(model: str | Path) -> Path:
@@ -150,4 +127,6 @@ def _read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{file}: {validation_summary(error)}") from None
     except RegistryError as error:
         raise ModelError(f"{file}: {error}") from None
+    if card.family == "video-autoencoder":
+        raise ModelError(f"{folder} is a video autoencoder, which makes no videos from text")
     return card

@@ -11,7 +11,7 @@ B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -29,10 +29,13 @@ class FlowTransformerConfig(Config):
     """Sizes of the network and of the clips it is made for.
 
     ``channels`` is 3 for pixels; a latent tokenizer sets its own number. ``patch`` is (frames, rows,
-    columns); ``bottleneck`` the rank of the patch embedding. ``dropout``, and ``stochastic_depth`` at the
-    last block, work in training only: see :class:`.blocks.regularisation.BranchDropout`.
+    columns); ``bottleneck`` the rank of the patch embedding. ``num_frames``, ``height`` and ``width_pixels``
+    count what the network sees: pixels, or latents. ``dropout``, and ``stochastic_depth`` at the last block,
+    work in training only: see :class:`.blocks.regularisation.BranchDropout`.
     """
 
+    #: Not written: what was written before there were families reads the same.
+    family: Literal["flow-transformer"] = Field(default="flow-transformer", exclude=True)
     channels: int = 3
     patch: tuple[int, int, int] = (4, 16, 16)
     bottleneck: int = 128

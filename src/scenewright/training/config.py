@@ -14,6 +14,7 @@ from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.training.callbacks.guard import GuardConfig
 from scenewright.training.callbacks.profiling import ProfileConfig
 from scenewright.training.callbacks.validation import ValidationConfig
+from scenewright.training.families import FAMILIES, NetworkConfig
 from scenewright.training.freezing import FreezeConfig
 from scenewright.training.metering import MeteringConfig
 from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
@@ -48,7 +49,7 @@ class TrainingRecipe(Config):
 
     name: str
     seed: int = Field(default=0, ge=0)
-    network: FlowTransformerConfig = FlowTransformerConfig()
+    network: NetworkConfig = FlowTransformerConfig()
     init_from: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     objective: ObjectiveConfig = FlowMatchingConfig()
@@ -94,8 +95,7 @@ class TrainingRecipe(Config):
 
     @model_validator(mode="after")
     def _check(self) -> TrainingRecipe:
-        for stage in self.stages:
-            self.network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+        FAMILIES[self.network.family].check(self)
         validated = self.validation is not None and self.validation.data is not None
         if self.schedule.name == "reduce_on_plateau" and not validated:
             raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")

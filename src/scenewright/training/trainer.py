@@ -14,6 +14,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,12 +22,7 @@ from torch.optim import Optimizer
 
 from scenewright.config import to_yaml
 from scenewright.data.streams import Batch
-from scenewright.generation.loading import save_pipeline
-from scenewright.generation.pipeline import TextToVideo
-from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.seeds import keyed_seed
-from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.building import build_network, write_tokenizer
 from scenewright.training.callbacks import (
     Averaging,
     Callback,
@@ -43,6 +39,7 @@ from scenewright.training.callbacks import (
 from scenewright.training.checkpoint import CheckpointStore, split_plain
 from scenewright.training.config import TrainingRecipe
 from scenewright.training.draws import Draws
+from scenewright.training.families import FAMILIES
 from scenewright.training.feed import Feed
 from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
@@ -59,7 +56,6 @@ from scenewright.training.parallel import (
 from scenewright.training.schedules import build_schedule
 from scenewright.training.state import load_run_state, run_state
 from scenewright.training.stopping import StopSignals
-from scenewright.training.vocabulary import training_words
 
 
 class Trainer:
@@ -83,10 +79,9 @@ class Trainer:
         self.layout = setup_distributed(recipe.parallel)
         self.device = self.layout.device
         torch.manual_seed(recipe.seed)
-        path = self.output / "tokenizer.model"
-        self.layout.from_main(lambda: write_tokenizer(recipe, path))
-        self.tokenizer = Tokenizer.load(path)
-        whole = build_network(recipe)
+        self.family = FAMILIES[recipe.network.family](recipe, self.output)
+        self.layout.from_main(self.family.prepare)
+        whole = self.family.network()
         self._averaged = copy.deepcopy(whole).eval().requires_grad_(False)
         self.model = parallelize(whole, self.layout)
         self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
@@ -109,7 +104,7 @@ class Trainer:
             *meet,
             self.averaging,
             self.logging,
-            Samples(self.output / "samples", recipe.sample_prompts, recipe.sample_every),
+            Samples(self.output / "samples", recipe.sample_every),
             *([Validation(recipe.validation)] if recipe.validation else []),
             *([Profiling(self.output / "profile", recipe.profile)] if recipe.profile else []),
             *callbacks,
@@ -164,7 +159,7 @@ class Trainer:
         if signals.received == signal.SIGINT:
             raise KeyboardInterrupt
 
-    def averaged(self) -> FlowTransformer:
+    def averaged(self) -> nn.Module:
         """The network with the averaged weights, whole, in the main process; in others one that is not to be
         used. All processes must call it; the next call changes the same network."""
         network = bare(self.model)
@@ -175,21 +170,15 @@ class Trainer:
             self._averaged.to(self.device)
         return self._averaged
 
-    def pipeline(self, network: FlowTransformer | None = None) -> TextToVideo:
-        """A pipeline of ``network``, or of :meth:`averaged`, with which it shares the weights."""
-        return TextToVideo(
-            model=network or self.averaged(),
-            tokenizer=self.tokenizer,
-            settings=self.recipe.sampling,
-            words=training_words(),
-            name=self.recipe.name,
-        )
+    def pipeline(self, network: nn.Module | None = None) -> Any:
+        """What the family makes of ``network``, or of :meth:`averaged`, with which it shares the weights."""
+        return self.family.pipeline(network or self.averaged())
 
     def export(self) -> Path:
-        """Write the averaged weights as a model folder that ``generate`` loads."""
+        """Write the averaged weights as a model folder."""
         pipeline = self.pipeline()
         if self.layout.is_main:
-            save_pipeline(pipeline, self.output / "model")
+            self.family.save(pipeline, self.output / "model")
         return self.output / "model"
 
     def report(self, event: str) -> None:
@@ -204,7 +193,7 @@ class Trainer:
 
     def prepare(self, batch: Batch, draws: Draws) -> Inputs:
         """What the current stage's objective sees of a batch, on the run's device."""
-        return self.objective.prepare(batch, self._encode, draws).to(self.device)
+        return self._inputs(self.objective, batch, draws)
 
     def save(self, *, wait: bool = False) -> None:
         """Write a checkpoint, in the background or before returning."""
@@ -232,7 +221,7 @@ class Trainer:
         # For what networks draw themselves (dropout); processes with other samples draw other numbers.
         torch.manual_seed(keyed_seed(self.recipe.seed, "network", self.step, self.layout.data_rank))
         draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
-        self.inputs = objective.prepare(batch, self._encode, draws).to(self.device)
+        self.inputs = self._inputs(objective, batch, draws)
         self.freezer.apply(self.step)
         rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)
         values = {"lr": rate}
@@ -272,8 +261,8 @@ class Trainer:
                 weights[name] += share
         return {name: sums[name] / weights[name] for name in sums}
 
-    def _encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.tokenizer.batch(texts, self.recipe.network.text.max_tokens, multiple=32)
+    def _inputs(self, objective: Objective, batch: Batch, draws: Draws) -> Inputs:
+        return objective.prepare(self.family.see(batch), self.family.encode_text, draws).to(self.device)
 
     def _optimizers(self, network: nn.Module) -> list[Optimizer]:
         optimizers = build_optimizers(bare(network), self.recipe.optimizer)

@@ -15,7 +15,6 @@ from scenewright.training.metering import Meter, find_energy
 from scenewright.training.sinks import JsonLines, Sink, flat, open_sinks
 
 if TYPE_CHECKING:
-    from scenewright.training.planning.workload import StageWork
     from scenewright.training.trainer import Trainer
 
 #: Told (step, total steps, values of the log line) whenever a line is logged.
@@ -36,7 +35,6 @@ class Logging(Callback):
         self._lines = JsonLines(folder / "log.jsonl")
         self._more: list[Sink] = []
         self._window: list[dict[str, float]] = []
-        self._work: dict[int, tuple[StageWork, ...]] = {}
 
     def on_start(self, trainer: Trainer) -> None:
         # Not above: the planner knows the recipe, and the recipe the settings of callbacks.
@@ -64,9 +62,11 @@ class Logging(Callback):
         if not self.writes:
             return
         self._window.append(values)
-        work = self._stage_work(trainer)
-        self.meter.flops_per_clip, self.meter.tokens_per_clip = work.clip.model, work.tokens
-        self.meter.update(work.batch, values["step_seconds"], values["data_wait"])
+        assert trainer.inputs is not None
+        work = trainer.family.work(trainer.stage, trainer.inputs.ids.shape[1], trainer.device)
+        self.meter.flops_per_clip, self.meter.tokens_per_clip = work
+        clips = trainer.recipe.stages[trainer.stage].batch
+        self.meter.update(clips, values["step_seconds"], values["data_wait"])
         if trainer.step % self.every == 0:
             self._write(trainer)
 
@@ -101,16 +101,6 @@ class Logging(Callback):
 
     def _sinks(self) -> list[Sink]:
         return [self._lines, *self._more] if self.writes else []
-
-    def _stage_work(self, trainer: Trainer) -> StageWork:
-        from scenewright.training.planning.workload import workload
-
-        assert trainer.inputs is not None
-        words = trainer.inputs.ids.shape[1]
-        if words not in self._work:
-            on_cpu = trainer.device.type == "cpu"
-            self._work[words] = workload(trainer.recipe, "cpu" if on_cpu else "cuda", words).stages
-        return self._work[words][trainer.stage]
 
     def _write(self, trainer: Trainer) -> None:
         window, self._window = self._window, []

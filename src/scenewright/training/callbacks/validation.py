@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from pydantic import Field, model_validator
+from torch import nn
 
 from scenewright.config import Config
 from scenewright.data.streams import StreamConfig, batches
-from scenewright.generation.loading import save_pipeline
 from scenewright.registry import metrics
 from scenewright.seeds import keyed_seed
 from scenewright.training.callbacks.base import Callback
 from scenewright.training.draws import Draws
 
 if TYPE_CHECKING:
-    from scenewright.models.flow_transformer import FlowTransformer
     from scenewright.training.trainer import Trainer
 
 
@@ -93,7 +92,7 @@ class Validation(Callback):
             trainer.logging.record({"step": trainer.step, "validation": found})
             self._judge(trainer, scores, network)
 
-    def scores(self, trainer: Trainer, network: FlowTransformer) -> dict[str, Score]:
+    def scores(self, trainer: Trainer, network: nn.Module) -> dict[str, Score]:
         """Every score of ``network`` by name."""
         found: dict[str, Score] = {}
         if self.config.data is not None:
@@ -111,7 +110,7 @@ class Validation(Callback):
         self._without = int(state["without"])
 
     @torch.no_grad()
-    def _loss(self, trainer: Trainer, data: StreamConfig, network: FlowTransformer) -> _Mean:
+    def _loss(self, trainer: Trainer, data: StreamConfig, network: nn.Module) -> _Mean:
         config = self.config
         seed = keyed_seed(trainer.recipe.seed, "validation")
         losses = []
@@ -122,7 +121,7 @@ class Validation(Callback):
         spread = math.sqrt(sum((x - mean) ** 2 for x in losses) / (len(losses) - 1) / len(losses))
         return _Mean(mean, mean - 1.96 * spread, mean + 1.96 * spread)
 
-    def _judge(self, trainer: Trainer, scores: Mapping[str, Score], network: FlowTransformer) -> None:
+    def _judge(self, trainer: Trainer, scores: Mapping[str, Score], network: nn.Module) -> None:
         if self.config.best not in scores:
             raise ValueError(f"there is no score {self.config.best}; known: {', '.join(scores)}")
         score = scores[self.config.best]
@@ -130,7 +129,7 @@ class Validation(Callback):
         if value > self._best:
             self._best = value
             if trainer.layout.is_main:
-                save_pipeline(trainer.pipeline(network), trainer.output / "best")
+                trainer.family.save(trainer.pipeline(network), trainer.output / "best")
         if value > self._mark:
             self._mark = max(self._sign * score.low, self._sign * score.high)
             self._without = 0

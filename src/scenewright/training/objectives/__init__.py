@@ -1,14 +1,24 @@
 """What is learned: one objective a module, found by the name in its recipe."""
 
+from typing import Annotated
+
+from pydantic import Tag
+
+from scenewright.config import kind
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
+from scenewright.training.objectives.reconstruction import Reconstruction, ReconstructionConfig
 
 #: The settings of any objective; the key ``name`` tells which.
-ObjectiveConfig = FlowMatchingConfig
+ObjectiveConfig = Annotated[
+    Annotated[FlowMatchingConfig, Tag("flow_matching")]
+    | Annotated[ReconstructionConfig, Tag("reconstruction")],
+    kind("name", "flow_matching"),
+]
 
 
-def build_objective(config: ObjectiveConfig) -> Objective:
-    return FlowMatching(config)
+def build_objective(config: FlowMatchingConfig | ReconstructionConfig) -> Objective:
+    return Reconstruction(config) if isinstance(config, ReconstructionConfig) else FlowMatching(config)
 
 
 __all__ = [
@@ -19,5 +29,7 @@ __all__ = [
     "Inputs",
     "Objective",
     "ObjectiveConfig",
+    "Reconstruction",
+    "ReconstructionConfig",
     "build_objective",
 ]

@@ -85,6 +85,8 @@ class Workload:
 def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None) -> Workload:
     """``words``: tokens of a caption; None takes the most that the text encoder reads."""
     network = recipe.network
+    if not isinstance(network, FlowTransformerConfig):
+        raise ValueError(f"--plan knows the sizes of flow transformers only, not of a {network.family}")
     words = min(words or network.text.max_tokens, network.text.max_tokens)
     parameters = inventory(network, recipe.optimizer, recipe.freeze)
     frozen = {p.name for p in parameters.parameters if not p.trains}

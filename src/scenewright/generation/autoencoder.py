@@ -1,0 +1,125 @@
+"""A trained video autoencoder: clips to latents and back; its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+
+from scenewright.clip import frames_to_tensor, tensor_to_frames
+from scenewright.config import Config, fingerprint, validation_summary
+from scenewright.generation.model_folder import ModelError, load_weights, replacing, save_weights
+from scenewright.models.tiling import tiled
+from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
+
+#: Latents (frames x rows x columns) that are decoded at once; of longer clips, a few frames at a time.
+AT_ONCE = 16 * 32 * 32
+
+#: Pictures of more rows or columns of latents than this are decoded in tiles of it, which overlap by so many.
+TILE, OVERLAP = 64, 8
+
+
+class AutoencoderCard(Config):
+    """The contents of ``config.json``."""
+
+    family: Literal["video-autoencoder"]
+    name: str
+    network: VideoAutoencoderConfig
+
+
+@dataclass(eq=False)
+class Autoencoder:
+    """A network with what it needs to be used. Each clip is encoded and decoded by itself, so that the result
+    does not depend on what else is asked for."""
+
+    network: VideoAutoencoder
+    name: str = "unnamed"
+
+    def __post_init__(self) -> None:
+        self.network.eval()
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.latent_mean.device
+
+    @property
+    def config(self) -> VideoAutoencoderConfig:
+        return self.network.config
+
+    @cached_property
+    def encoder_hash(self) -> str:
+        """SHA-256 (64 hexadecimal digits) of all that decides the latents of a clip: sizes and weights, but
+        for the decoder's."""
+        digest = hashlib.sha256(fingerprint(self.config).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            if not name.startswith("decoder."):
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @torch.inference_mode()
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, T, H, W, 3) to latents float16 (B, Z, t, h, w), on the CPU."""
+        latents = [self.network.encode(frames_to_tensor(clip[None]).to(self.device)) for clip in frames]
+        return torch.cat(latents).to("cpu", torch.float16)
+
+    @torch.inference_mode()
+    def decode(self, latents: torch.Tensor, num_frames: int | None = None) -> torch.Tensor:
+        """Latents (B, Z, t, h, w) to uint8 (B, T, H, W, 3), on the CPU.
+
+        ``num_frames``: see :meth:`.VideoAutoencoder.decode`. Long clips are decoded piece by piece, which
+        changes nothing; large pictures in tiles that are blended where they overlap.
+        """
+        latents = latents.to(self.device, torch.float32)
+        _, _, frames, rows, columns = latents.shape
+        chunk = max(1, AT_ONCE // (min(rows, TILE) * min(columns, TILE)))
+
+        def decode(part: torch.Tensor) -> torch.Tensor:
+            return self.network.decode(part, num_frames, chunk=chunk if chunk < frames else None)
+
+        _, height, width = self.config.compression
+        clips = [tiled(decode, clip[None], TILE, OVERLAP, (height, width)) for clip in latents]
+        return tensor_to_frames(torch.cat(clips)).cpu()
+
+    def reconstruct(self, frames: torch.Tensor) -> torch.Tensor:
+        """uint8 (B, T, H, W, 3), there and back."""
+        return self.decode(self.encode(frames), frames.shape[1])
+
+
+def save_autoencoder(autoencoder: Autoencoder, folder: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write a folder with ``config.json`` and ``model.safetensors``."""
+    card = AutoencoderCard(
+        family="video-autoencoder", name=autoencoder.name, network=autoencoder.network.config
+    )
+    with replacing(folder) as new:
+        save_weights(autoencoder.network, new, dtype)
+        (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
+
+
+def load_autoencoder(folder: str | Path, device: str | torch.device = "cpu") -> Autoencoder:
+    """Load the folder of a video autoencoder.
+
+    Raises:
+        ModelError: there is none, or a file is missing, broken or of something else.
+    """
+    folder = Path(folder)
+    file = folder / "config.json"
+    try:
+        card = AutoencoderCard.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} holds no video autoencoder: it has no config.json; train one with the recipe "
+            "video-autoencoder"
+        ) from None
+    except ValidationError as error:
+        summary = validation_summary(error, AutoencoderCard)
+        raise ModelError(f"{file} is of no video autoencoder: {summary}") from None
+    network = VideoAutoencoder(card.network)
+    load_weights(network, folder)
+    return Autoencoder(network.to(device), card.name)

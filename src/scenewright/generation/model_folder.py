@@ -1,0 +1,57 @@
+"""What all folders of models have in common: ``config.json``, ``model.safetensors``, written as a whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+#: The file of weights in a model's folder.
+WEIGHTS = "model.safetensors"
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded: one line with what, where and what to do."""
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A scratch folder; what is written there is in ``folder`` afterwards, every file whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        yield Path(scratch)
+        for file in Path(scratch).iterdir():
+            os.replace(file, folder / file.name)
+
+
+def save_weights(network: nn.Module, folder: Path, dtype: torch.dtype) -> None:
+    """Write the weights; those that are floating-point numbers, as ``dtype``."""
+    tensors = {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    save_file(tensors, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # the library leaves it readable by its owner only
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Read the weights into ``network``, as float32.
+
+    Raises:
+        ModelError: the file is missing, broken or of another network.
+    """
+    weights = folder / WEIGHTS
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
+    except FileNotFoundError:
+        raise ModelError(f"{folder} has no {WEIGHTS}; export the model again") from None
+    except (SafetensorError, RuntimeError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise ModelError(f"{weights} does not fit its config.json or is broken: {line}") from None

@@ -1,0 +1,26 @@
+"""The families of networks that can be trained, found by ``network.family`` in a recipe."""
+
+from typing import Annotated
+
+from pydantic import Tag
+
+from scenewright.config import kind
+from scenewright.models.flow_transformer import FlowTransformerConfig
+from scenewright.models.video_autoencoder import VideoAutoencoderConfig
+from scenewright.training.families.autoencoders import AutoencoderFamily
+from scenewright.training.families.base import Family
+from scenewright.training.families.text_to_video import TextToVideoFamily
+
+#: The sizes of any network; the key ``family`` tells which.
+NetworkConfig = Annotated[
+    Annotated[FlowTransformerConfig, Tag("flow-transformer")]
+    | Annotated[VideoAutoencoderConfig, Tag("video-autoencoder")],
+    kind("family", "flow-transformer"),
+]
+
+FAMILIES: dict[str, type[Family]] = {
+    "flow-transformer": TextToVideoFamily,
+    "video-autoencoder": AutoencoderFamily,
+}
+
+__all__ = ["FAMILIES", "Family", "NetworkConfig"]

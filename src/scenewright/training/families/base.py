@@ -1,0 +1,69 @@
+"""What a family of networks brings to a run, besides its objectives.
+
+The trainer asks a family for what differs between families, and knows none by name: what the run begins with,
+what the network sees of a batch, and what the trained network is for: sampled, judged and exported.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from scenewright.data.streams import Batch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from scenewright.training.config import TrainingRecipe
+
+
+class Family(ABC):
+    """One run's part of a family. ``output``: the run's folder.
+
+    Every process makes one; :meth:`prepare` runs in the main one, before the rest is used.
+    """
+
+    def __init__(self, recipe: TrainingRecipe, output: Path) -> None:
+        self.recipe, self.output = recipe, output
+
+    @staticmethod
+    @abstractmethod
+    def check(recipe: TrainingRecipe) -> None:
+        """ValueError, in one line, for a recipe that this family cannot be trained by."""
+
+    def prepare(self) -> None:  # noqa: B027
+        """Write what the run begins with, where it is not there yet."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network with the weights of ``init_from``, or with new ones; in training mode."""
+
+    @abstractmethod
+    def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids int64 (B, S) and mask bool (B, S)."""
+
+    def see(self, batch: Batch) -> Batch:
+        """The batch with what the network sees of it."""
+        return batch
+
+    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
+        """Operations that the mathematics of a clip of a stage needs, forward and backward, and its tokens,
+        with captions of ``words`` tokens; 0 where that is not known."""
+        return 0.0, 0
+
+    @abstractmethod
+    def pipeline(self, network: nn.Module) -> Any:
+        """``network`` with what it needs to be used; metrics of the registry get this."""
+
+    @abstractmethod
+    def save(self, pipeline: Any, folder: Path) -> None:
+        """Write what :meth:`pipeline` gave as a model folder."""
+
+    @abstractmethod
+    def sheet(self, pipeline: Any) -> Image | None:
+        """A picture of what it can do, of the same things every time; None where the recipe asks for none."""

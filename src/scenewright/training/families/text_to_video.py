@@ -1,0 +1,105 @@
+"""Networks that make clips, or their latents, from a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import torch
+from torch import nn
+
+from scenewright.clip import Prompt
+from scenewright.generation.loading import load_pipeline, save_pipeline
+from scenewright.generation.pipeline import TextToVideo
+from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.text.tokenizer import Tokenizer
+from scenewright.training.families.base import Family
+from scenewright.training.objectives import ReconstructionConfig
+from scenewright.training.vocabulary import training_tokenizer, training_words
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from scenewright.training.config import TrainingRecipe
+    from scenewright.training.planning.workload import Workload
+
+
+class TextToVideoFamily(Family):
+    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer`, and samples of prompts."""
+
+    @staticmethod
+    def check(recipe: TrainingRecipe) -> None:
+        network = recipe.network
+        assert isinstance(network, FlowTransformerConfig)
+        for stage in recipe.stages:
+            if isinstance(stage.objective or recipe.objective, ReconstructionConfig):
+                raise ValueError(
+                    "objective.name = reconstruction trains autoencoders, not a flow-transformer"
+                )
+            network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+
+    def prepare(self) -> None:
+        path = self._tokenizer_path
+        if path.exists():
+            return
+        if self.recipe.init_from is not None:
+            tokenizer = load_pipeline(self.recipe.init_from).tokenizer
+        else:
+            tokenizer = training_tokenizer(self._config.text.vocabulary)
+        tokenizer.save(path)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.load(self._tokenizer_path)
+
+    def network(self) -> FlowTransformer:
+        network = FlowTransformer(self._config).train()
+        if self.recipe.init_from is not None:
+            network.load_state_dict(load_pipeline(self.recipe.init_from).model.state_dict())
+        return network
+
+    def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
+
+    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
+        found = self._work(words, "cpu" if device.type == "cpu" else "cuda").stages[stage]
+        return found.clip.model, found.tokens
+
+    def pipeline(self, network: nn.Module) -> TextToVideo:
+        return TextToVideo(
+            model=cast(FlowTransformer, network),
+            tokenizer=self.tokenizer,
+            settings=self.recipe.sampling,
+            words=training_words(),
+            name=self.recipe.name,
+        )
+
+    def save(self, pipeline: TextToVideo, folder: Path) -> None:
+        save_pipeline(pipeline, folder)
+
+    def sheet(self, pipeline: TextToVideo) -> Image | None:
+        from scenewright.media import contact_sheet
+
+        prompts = self.recipe.sample_prompts
+        if not prompts:
+            return None
+        clips = pipeline.generate([Prompt(text=text, seed=i) for i, text in enumerate(prompts)])
+        return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
+
+    @lru_cache  # noqa: B019
+    def _work(self, words: int, kernels: Literal["cpu", "cuda"]) -> Workload:
+        # Not above: the planner knows the recipe, and the recipe the families.
+        from scenewright.training.planning.workload import workload
+
+        return workload(self.recipe, kernels, words)
+
+    @property
+    def _config(self) -> FlowTransformerConfig:
+        assert isinstance(self.recipe.network, FlowTransformerConfig)
+        return self.recipe.network
+
+    @property
+    def _tokenizer_path(self) -> Path:
+        return self.output / "tokenizer.model"
