@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import nn
 
 from scenewright.config import Config
@@ -32,8 +32,7 @@ class FlowTransformerConfig(Config):
     count what the network sees: pixels, or latents.
     """
 
-    #: Not written: what was written before there were families reads the same.
-    family: Literal["flow-transformer"] = Field(default="flow-transformer", exclude=True)
+    family: Literal["flow-transformer"] = "flow-transformer"
     channels: int = 3
     patch: tuple[int, int, int] = (4, 16, 16)
     bottleneck: int = 128

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,9 @@ import torch
 from torch import nn
 
 from scenewright.clip import Prompt
+from scenewright.data.latents import read_latents_info
+from scenewright.data.streams import Batch, StreamConfig
+from scenewright.generation.autoencoder import Autoencoder, load_autoencoder
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
 
 
 class TextToVideoFamily(Family):
-    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer`, and samples of prompts."""
+    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer` of pixels or of the latents of
+    an autoencoder, and samples of prompts."""
 
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
@@ -37,9 +42,13 @@ class TextToVideoFamily(Family):
                 raise ValueError(
                     "objective.name = reconstruction trains autoencoders, not a flow-transformer"
                 )
-            network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+            if recipe.autoencoder is None:
+                network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+        if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
+            raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
+        self._check_latents()
         path = self._tokenizer_path
         if path.exists():
             return
@@ -48,6 +57,12 @@ class TextToVideoFamily(Family):
         else:
             tokenizer = training_tokenizer(self._config.text.vocabulary)
         tokenizer.save(path)
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder | None:
+        """What makes the latents that the network learns; None where it learns pixels."""
+        folder = self.recipe.autoencoder
+        return None if folder is None else load_autoencoder(folder, self.device)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -62,6 +77,11 @@ class TextToVideoFamily(Family):
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
+    def see(self, batch: Batch) -> Batch:
+        if self.autoencoder is None or batch.latents is not None:
+            return batch
+        return replace(batch, latents=self.autoencoder.encode(batch.frames).float())
+
     def pipeline(self, network: nn.Module) -> TextToVideo:
         return TextToVideo(
             model=cast(FlowTransformer, network),
@@ -69,6 +89,7 @@ class TextToVideoFamily(Family):
             settings=self.recipe.sampling,
             words=training_words(),
             name=self.recipe.name,
+            autoencoder=self.autoencoder,
         )
 
     def save(self, pipeline: TextToVideo, folder: Path) -> None:
@@ -83,6 +104,24 @@ class TextToVideoFamily(Family):
         clips = pipeline.generate([Prompt(text=text, seed=i) for i, text in enumerate(prompts)])
         return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
 
+    def _check_latents(self) -> None:
+        """ValueError where the network, the autoencoder, the data and their latents do not fit together."""
+        if self.autoencoder is None:
+            return
+        config, folder = self.autoencoder.config, self.recipe.autoencoder
+        if config.channels != self._config.channels:
+            raise ValueError(
+                f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
+            )
+        for data in _streams(self.recipe):
+            self._config.grid(*config.grid(data.num_frames, data.height, data.width))
+            for cache in data.latents:
+                if read_latents_info(cache).encoder != self.autoencoder.encoder_hash:
+                    raise ValueError(
+                        f"{cache} holds latents of another autoencoder than {folder}; encode the dataset "
+                        "with that one (scenewright data encode)"
+                    )
+
     @property
     def _config(self) -> FlowTransformerConfig:
         assert isinstance(self.recipe.network, FlowTransformerConfig)
@@ -91,3 +130,11 @@ class TextToVideoFamily(Family):
     @property
     def _tokenizer_path(self) -> Path:
         return self.output / "tokenizer.model"
+
+
+def _streams(recipe: TrainingRecipe) -> Iterator[StreamConfig]:
+    """All data of a recipe."""
+    for stage in recipe.stages:
+        yield stage.data
+    if recipe.validation is not None and recipe.validation.data is not None:
+        yield recipe.validation.data
