@@ -155,7 +155,7 @@ def test_a_run_can_start_from_the_weights_of_another(whole, tmp_path):
     start = load_pipeline(whole / "model").model.state_dict()
     for name, tensor in trainer.model.state_dict().items():
         assert torch.equal(tensor, start[name])
-    assert trainer.tokenizer.encode("a red ball") == load_pipeline(whole / "model").tokenizer.encode(
+    assert trainer.family.tokenizer.encode("a red ball") == load_pipeline(whole / "model").tokenizer.encode(
         "a red ball"
     )
 

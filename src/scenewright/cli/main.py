@@ -40,6 +40,7 @@ COMMANDS: dict[str, LazyCommand] = {
         "scenewright.cli.world:world",
         "Scenes with exact ground truth: render a sentence, describe a scene, sample a dataset.",
     ),
+    "data": LazyCommand("scenewright.cli.data:data", "Datasets: what training reads."),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),

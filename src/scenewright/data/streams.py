@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch.utils.data import DataLoader, Dataset
 
+from scenewright.data.latents import Latents
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import WorldSource, caption
 from scenewright.seeds import keyed_seed
@@ -20,19 +22,32 @@ class StreamConfig(WorldSource):
     """A world source, read from ``shards`` (a folder made by ``world sample``) where that is given.
 
     From shards the clips repeat in a new order every epoch; their captions are always written anew.
+    ``latents``: for each of them the folder of its latents (made by ``data encode``), which is read instead
+    of its frames.
     """
 
     shards: tuple[Path, ...] = ()
+    latents: tuple[Path, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_latents(self) -> StreamConfig:
+        if self.latents and len(self.latents) != len(self.shards):
+            raise ValueError(
+                f"latents has {len(self.latents)} folders and shards {len(self.shards)}; name one for each"
+            )
+        return self
 
 
 @dataclass(frozen=True)
 class Batch:
     """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts. ``rows``: which samples of the whole
-    batch these are, where several processes share it."""
+    batch these are, where several processes share it. ``latents``: float32 (B, Z, t, h, w), which a network
+    of latents sees; where they come from a cache, there are no frames (T = 0)."""
 
     frames: torch.Tensor
     captions: list[str]
     rows: range
+    latents: torch.Tensor | None = None
 
 
 class WorldBatches(Dataset[Batch]):
@@ -65,18 +80,25 @@ class ShardBatches(Dataset[Batch]):
                     f"{dataset.folder} holds clips of (frames, height, width) {found}; the recipe asks for "
                     f"{(config.num_frames, config.height, config.width)}"
                 )
+        pairs = zip(config.latents, self.datasets, strict=False)
+        self.latents = [Latents(folder, dataset) for folder, dataset in pairs]
         self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def __getitem__(self, step: int) -> Batch:
-        frames, captions = [], []
+        seen, captions = [], []
         for sample in (step * self.batch + row for row in self.rows):
             epoch, position = divmod(sample, int(self.ends[-1]))
-            dataset, index = self._locate(self._order(epoch)[position])
-            frames.append(dataset.frames(index))
+            which, index = self._locate(self._order(epoch)[position])
+            dataset = self.datasets[which]
+            seen.append(self.latents[which].latents(index) if self.latents else dataset.frames(index))
             scene = Scene.model_validate(dataset.row(index))
             captions.append(caption(scene, keyed_seed(self.config.seed, "caption", sample)))
-        return Batch(torch.from_numpy(np.stack(frames)), captions, self.rows)
+        stacked = torch.from_numpy(np.stack(seen))
+        if self.latents:
+            nothing = torch.empty(len(seen), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
+            return Batch(nothing, captions, self.rows, stacked.float())
+        return Batch(stacked, captions, self.rows)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:
@@ -84,9 +106,10 @@ class ShardBatches(Dataset[Batch]):
             self._epoch = (epoch, rng.permutation(int(self.ends[-1])))
         return self._epoch[1]
 
-    def _locate(self, index: int) -> tuple[Shards, int]:
+    def _locate(self, index: int) -> tuple[int, int]:
+        """(which dataset, which of its clips)."""
         which = int(np.searchsorted(self.ends, index, side="right"))
-        return self.datasets[which], int(index - (self.ends[which - 1] if which else 0))
+        return which, int(index - (self.ends[which - 1] if which else 0))
 
 
 def batches(

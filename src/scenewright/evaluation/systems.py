@@ -64,6 +64,8 @@ class ModelSystem:
         self.pipeline: TextToVideo = untrained_pipeline(model) if untrained else load_pipeline(model)
         self.name = self.pipeline.name
         card = self.pipeline.model.config.model_dump_json() + self.pipeline.settings.model_dump_json()
+        if self.pipeline.autoencoder is not None:
+            card += self.pipeline.autoencoder.hash
         identity = hashlib.sha256(f"{self.pipeline.model_hash}{card}".encode()).hexdigest()[:16]
         self.key = f"{self.name}:{identity}"
 

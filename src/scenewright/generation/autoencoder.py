@@ -53,12 +53,19 @@ class Autoencoder:
         return self.network.config
 
     @cached_property
+    def hash(self) -> str:
+        """SHA-256 (64 hexadecimal digits) of sizes and weights."""
+        return self._digest("")
+
+    @cached_property
     def encoder_hash(self) -> str:
-        """SHA-256 (64 hexadecimal digits) of all that decides the latents of a clip: sizes and weights, but
-        for the decoder's."""
+        """The same of all that decides the latents of a clip: without the decoder's weights."""
+        return self._digest("decoder.")
+
+    def _digest(self, without: str) -> str:
         digest = hashlib.sha256(fingerprint(self.config).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
-            if not name.startswith("decoder."):
+            if not without or not name.startswith(without):
                 digest.update(name.encode())
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

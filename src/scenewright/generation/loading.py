@@ -1,4 +1,5 @@
-"""A model's folder: ``config.json``, ``model.safetensors``, ``tokenizer.model``, ``words.txt``.
+"""A model's folder: ``config.json``, ``model.safetensors``, ``tokenizer.model``, ``words.txt``; for a model
+of latents also ``autoencoder/``, the folder of what decodes them.
 
 The folder is all that ``generate`` needs, and what training exports. Weights are stored as float16 or float32
 and computed in float32.
@@ -15,6 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from scenewright.config import Config, validation_summary
+from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
 from scenewright.generation.model_folder import WEIGHTS, ModelError, load_weights, replacing, save_weights
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
@@ -28,12 +30,14 @@ DEFAULT_MODEL = "nano"
 
 
 class ModelCard(Config):
-    """The contents of ``config.json``. ``family`` names the network in the registry of models."""
+    """The contents of ``config.json``. ``family`` names the network in the registry of models;
+    ``autoencoder`` is the hash of the one beside it."""
 
     family: str = "flow-transformer"
     name: str
     network: dict[str, Any]
     sampling: SamplingSettings = SamplingSettings()
+    autoencoder: str | None = None
 
     def build(self) -> FlowTransformer:
         """The network with fresh weights. ValueError: an unknown family, or sizes that do not fit it."""
@@ -67,6 +71,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
         settings=card.sampling,
         words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
         name=card.name,
+        autoencoder=_load_autoencoder(folder, card, device),
         model_hash=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     )
 
@@ -88,22 +93,41 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
         model=network,
         tokenizer=Tokenizer.load(folder / "tokenizer.model"),
         settings=card.sampling,
+        autoencoder=_load_autoencoder(folder, card, "cpu"),
         name=f"{card.name}-untrained",
     )
 
 
 def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a model's folder; every file appears whole or not at all."""
+    autoencoder = pipeline.autoencoder
+    if autoencoder is not None:
+        save_autoencoder(autoencoder, folder / _AUTOENCODER, torch.float32)
     card = ModelCard(
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
         sampling=pipeline.settings,
+        autoencoder=None if autoencoder is None else autoencoder.hash,
     )
     with replacing(folder) as new:
         save_weights(pipeline.model, new, dtype)
         pipeline.tokenizer.save(new / "tokenizer.model")
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
         (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
+
+
+_AUTOENCODER = "autoencoder"
+
+
+def _load_autoencoder(folder: Path, card: ModelCard, device: str | torch.device) -> Autoencoder | None:
+    if card.autoencoder is None:
+        return None
+    autoencoder = load_autoencoder(folder / _AUTOENCODER, device)
+    if autoencoder.hash != card.autoencoder:
+        raise ModelError(
+            f"{folder / _AUTOENCODER} is another autoencoder than the model's; export the model again"
+        )
+    return autoencoder
 
 
 def _find(model: str | Path) -> Path:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from scenewright.clip import Clip, Prompt, tensor_to_frames
 from scenewright.config import Config
+from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.guidance import guided
 from scenewright.generation.samplers import SAMPLERS, sigma_schedule
 from scenewright.models.flow_transformer import FlowTransformer
@@ -45,7 +46,8 @@ class TextToVideo:
     """A trained model with what it needs to be used.
 
     ``words``: the words its training captions had, or empty where that is not recorded. ``model_hash``:
-    SHA-256 of the weights file. ``settings``: the settings the model's makers recommend.
+    SHA-256 of the weights file. ``settings``: the settings the model's makers recommend. ``autoencoder``:
+    what decodes the latents that the model makes; None where it makes pixels.
     """
 
     model: FlowTransformer
@@ -54,6 +56,7 @@ class TextToVideo:
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     model_hash: str = ""
+    autoencoder: Autoencoder | None = None
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -65,7 +68,13 @@ class TextToVideo:
     @cached_property
     def native_size(self) -> tuple[int, int]:
         """(width, height) in pixels of the clips the model was trained on."""
-        return self.model.config.width_pixels, self.model.config.height
+        _, rows, columns = self.compression
+        return self.model.config.width_pixels * columns, self.model.config.height * rows
+
+    @property
+    def compression(self) -> tuple[int, int, int]:
+        """(frames, rows, columns) of pixels to one value that the model makes."""
+        return (1, 1, 1) if self.autoencoder is None else self.autoencoder.config.compression
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` that never occurred in training, in order; empty where that is not recorded."""
@@ -137,7 +146,8 @@ class TextToVideo:
             sigma_schedule(settings.steps, settings.shift),
             on_step=None if progress is None else partial(progress, index),
         )
-        frames = tensor_to_frames(x[0]).cpu().numpy()[: prompt.num_frames]
+        made = tensor_to_frames(x) if self.autoencoder is None else self.autoencoder.decode(x)
+        frames = made[0].cpu().numpy()[: prompt.num_frames]
         return Clip(
             frames=_resize(frames, _size(prompt, self.native_size)),
             fps=prompt.fps or config.fps,
@@ -173,14 +183,14 @@ class TextToVideo:
         return both, positive_only
 
     def _native_frames(self, prompt: Prompt) -> int:
-        """Frames to sample: the prompt's number rounded up to whole patches."""
-        config = self.model.config
-        wanted = prompt.num_frames or config.num_frames
-        if wanted > config.num_frames:
-            raise ValueError(
-                f"{self.name} makes at most {config.num_frames} frames, not {wanted}; ask for fewer"
-            )
-        return -(-wanted // config.patch[0]) * config.patch[0]
+        """Frames, of pixels or latents, to sample: the prompt's number rounded up to whole patches."""
+        config, group = self.model.config, self.compression[0]
+        most = config.num_frames * group
+        wanted = prompt.num_frames or most
+        if wanted > most:
+            raise ValueError(f"{self.name} makes at most {most} frames, not {wanted}; ask for fewer")
+        step = config.patch[0] * group
+        return -(-wanted // step) * config.patch[0]
 
 
 def _size(prompt: Prompt, native: tuple[int, int]) -> tuple[int, int]:

@@ -34,8 +34,7 @@ class FlowTransformerConfig(Config):
     work in training only: see :class:`.blocks.regularisation.BranchDropout`.
     """
 
-    #: Not written: what was written before there were families reads the same.
-    family: Literal["flow-transformer"] = Field(default="flow-transformer", exclude=True)
+    family: Literal["flow-transformer"] = "flow-transformer"
     channels: int = 3
     patch: tuple[int, int, int] = (4, 16, 16)
     bottleneck: int = 128

@@ -39,6 +39,7 @@ class Stage(Config):
 
 class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
+    ``autoencoder``: the model folder of the one whose latents the network learns, instead of pixels.
 
     ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
     rounding. ``threads`` and ``workers`` (data processes) and ``parallel`` fit the run to the machines;
@@ -51,6 +52,7 @@ class TrainingRecipe(Config):
     seed: int = Field(default=0, ge=0)
     network: NetworkConfig = FlowTransformerConfig()
     init_from: Path | None = None
+    autoencoder: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     objective: ObjectiveConfig = FlowMatchingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()

@@ -79,7 +79,7 @@ class Trainer:
         self.layout = setup_distributed(recipe.parallel)
         self.device = self.layout.device
         torch.manual_seed(recipe.seed)
-        self.family = FAMILIES[recipe.network.family](recipe, self.output)
+        self.family = FAMILIES[recipe.network.family](recipe, self.output, self.device)
         self.layout.from_main(self.family.prepare)
         whole = self.family.network()
         self._averaged = copy.deepcopy(whole).eval().requires_grad_(False)

@@ -35,7 +35,11 @@ class AutoencoderFamily(Family):
         assert isinstance(network, VideoAutoencoderConfig)
         if recipe.sample_prompts or recipe.sampling != SamplingSettings():
             raise ValueError("sampling and sample_prompts do nothing for an autoencoder; leave them out")
+        if recipe.autoencoder is not None:
+            raise ValueError("autoencoder does nothing for an autoencoder; leave it out")
         for stage in recipe.stages:
+            if stage.data.latents:
+                raise ValueError("an autoencoder is trained on frames; leave data.latents out")
             objective = stage.objective or recipe.objective
             if not isinstance(objective, ReconstructionConfig):
                 raise ValueError("an autoencoder is trained by objective.name = reconstruction")

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Family(ABC):
-    """One run's part of a family. ``output``: the run's folder.
+    """One run's part of a family. ``output``: the run's folder; ``device``: where it computes.
 
     Every process makes one; :meth:`prepare` runs in the main one, before the rest is used.
     """
 
-    def __init__(self, recipe: TrainingRecipe, output: Path) -> None:
-        self.recipe, self.output = recipe, output
+    def __init__(self, recipe: TrainingRecipe, output: Path, device: torch.device) -> None:
+        self.recipe, self.output, self.device = recipe, output, device
 
     @staticmethod
     @abstractmethod

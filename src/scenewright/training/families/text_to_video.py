@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -11,6 +12,9 @@ import torch
 from torch import nn
 
 from scenewright.clip import Prompt
+from scenewright.data.latents import read_latents_info
+from scenewright.data.streams import Batch, StreamConfig
+from scenewright.generation.autoencoder import Autoencoder, load_autoencoder
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
@@ -27,7 +31,8 @@ if TYPE_CHECKING:
 
 
 class TextToVideoFamily(Family):
-    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer`, and samples of prompts."""
+    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer` of pixels or of the latents of
+    an autoencoder, and samples of prompts."""
 
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
@@ -38,9 +43,13 @@ class TextToVideoFamily(Family):
                 raise ValueError(
                     "objective.name = reconstruction trains autoencoders, not a flow-transformer"
                 )
-            network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+            if recipe.autoencoder is None:
+                network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+        if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
+            raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
+        self._check_latents()
         path = self._tokenizer_path
         if path.exists():
             return
@@ -49,6 +58,12 @@ class TextToVideoFamily(Family):
         else:
             tokenizer = training_tokenizer(self._config.text.vocabulary)
         tokenizer.save(path)
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder | None:
+        """What makes the latents that the network learns; None where it learns pixels."""
+        folder = self.recipe.autoencoder
+        return None if folder is None else load_autoencoder(folder, self.device)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -67,6 +82,11 @@ class TextToVideoFamily(Family):
         found = self._work(words, "cpu" if device.type == "cpu" else "cuda").stages[stage]
         return found.clip.model, found.tokens
 
+    def see(self, batch: Batch) -> Batch:
+        if self.autoencoder is None or batch.latents is not None:
+            return batch
+        return replace(batch, latents=self.autoencoder.encode(batch.frames).float())
+
     def pipeline(self, network: nn.Module) -> TextToVideo:
         return TextToVideo(
             model=cast(FlowTransformer, network),
@@ -74,6 +94,7 @@ class TextToVideoFamily(Family):
             settings=self.recipe.sampling,
             words=training_words(),
             name=self.recipe.name,
+            autoencoder=self.autoencoder,
         )
 
     def save(self, pipeline: TextToVideo, folder: Path) -> None:
@@ -95,6 +116,24 @@ class TextToVideoFamily(Family):
 
         return workload(self.recipe, kernels, words)
 
+    def _check_latents(self) -> None:
+        """ValueError where the network, the autoencoder, the data and their latents do not fit together."""
+        if self.autoencoder is None:
+            return
+        config, folder = self.autoencoder.config, self.recipe.autoencoder
+        if config.channels != self._config.channels:
+            raise ValueError(
+                f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
+            )
+        for data in _streams(self.recipe):
+            self._config.grid(*config.grid(data.num_frames, data.height, data.width))
+            for cache in data.latents:
+                if read_latents_info(cache).encoder != self.autoencoder.encoder_hash:
+                    raise ValueError(
+                        f"{cache} holds latents of another autoencoder than {folder}; encode the dataset "
+                        "with that one (scenewright data encode)"
+                    )
+
     @property
     def _config(self) -> FlowTransformerConfig:
         assert isinstance(self.recipe.network, FlowTransformerConfig)
@@ -103,3 +142,11 @@ class TextToVideoFamily(Family):
     @property
     def _tokenizer_path(self) -> Path:
         return self.output / "tokenizer.model"
+
+
+def _streams(recipe: TrainingRecipe) -> Iterator[StreamConfig]:
+    """All data of a recipe."""
+    for stage in recipe.stages:
+        yield stage.data
+    if recipe.validation is not None and recipe.validation.data is not None:
+        yield recipe.validation.data

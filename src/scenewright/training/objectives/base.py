@@ -27,7 +27,8 @@ MODEL = "model"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a loss sees. ``x``: float32 (B, C, T, H, W) in [-1, 1]; ``ids`` int64 and ``mask`` bool (B, S)."""
+    """What a loss sees. ``x``: float32 (B, C, T, H, W), pixels in [-1, 1] or latents; ``ids`` int64 and
+    ``mask`` bool (B, S)."""
 
     x: torch.Tensor
     ids: torch.Tensor
@@ -54,7 +55,8 @@ class Objective(ABC):
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
         """Tensors of a batch; the place for dropout of captions and words."""
         ids, mask = encode(batch.captions)
-        return Inputs(frames_to_tensor(batch.frames), ids, mask, tuple(batch.captions), draws)
+        x = frames_to_tensor(batch.frames) if batch.latents is None else batch.latents
+        return Inputs(x, ids, mask, tuple(batch.captions), draws)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
