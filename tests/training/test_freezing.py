@@ -67,8 +67,6 @@ def test_what_trains_is_a_function_of_the_step_alone():
 @pytest.mark.parametrize("name", OptimizerConfig.FIELDS)
 @pytest.mark.parametrize("built", ["before freezing", "after freezing"])
 def test_frozen_parameters_are_neither_stepped_nor_decayed_until_they_train(name, built):
-    if name == "schedule_free_adamw":
-        pytest.importorskip("schedulefree")
     config = OptimizerConfig(name=name, lr=0.05, weight_decay=0.5)
     net = make_net()
     start = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}

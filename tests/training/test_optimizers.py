@@ -13,10 +13,10 @@ from scenewright.training.optimizers import (
     Muon,
     OptimizerConfig,
     build_optimizers,
-    eval_mode,
+    keeps_average,
     orthogonalise,
+    own_average,
     set_rate,
-    train_mode,
 )
 
 
@@ -143,8 +143,8 @@ def train_step(model, optimizers, step):
         optimizer.zero_grad()
 
 
-def train(model, optimizers, steps):
-    for step in range(steps):
+def train(model, optimizers, steps, first=0):
+    for step in range(first, first + steps):
         train_step(model, optimizers, step)
 
 
@@ -253,7 +253,6 @@ def test_matrices_of_one_shape_and_two_precisions_are_stepped_as_if_alone():
 
 def test_schedule_free_is_the_average_of_its_base_sequence():
     """Defazio et al. 2024: y = (1-b) z + b x, z steps by the normalised gradient at y, x averages z."""
-    pytest.importorskip("schedulefree")
     beta1, beta2, rate, decay, warmup = 0.8, 0.9, 0.05, 0.1, 4
     torch.manual_seed(0)
     model = nn.Linear(3, 2, bias=False)
@@ -263,7 +262,6 @@ def test_schedule_free_is_the_average_of_its_base_sequence():
         name="schedule_free_adamw", lr=rate, beta1=beta1, beta2=beta2, weight_decay=decay
     )
     optimizers = build_optimizers(model, config)
-    train_mode(optimizers)
     for step in range(15):
         now = rate * min(1.0, (step + 1) / warmup)
         set_rate(optimizers, now)
@@ -281,42 +279,37 @@ def test_schedule_free_is_the_average_of_its_base_sequence():
             optimizer.step()
             optimizer.zero_grad()
     trained = model.weight.detach().clone()
-    eval_mode(optimizers)
-    torch.testing.assert_close(model.weight.double(), x, atol=1e-5, rtol=1e-5)
-    assert (model.weight - trained).abs().max() > 1e-3
-    train_mode(optimizers)
-    torch.testing.assert_close(model.weight, trained)
+    with own_average(optimizers):
+        average = model.weight.detach().clone()
+    torch.testing.assert_close(average.double(), x, atol=1e-5, rtol=1e-5)
+    assert (average - trained).abs().max() > 1e-3
+    assert torch.equal(model.weight, trained)
 
 
-@pytest.mark.parametrize("mode", [train_mode, eval_mode])
-def test_a_schedule_free_run_goes_on_from_either_mode(mode):
-    pytest.importorskip("schedulefree")
+def test_a_schedule_free_run_goes_on_as_if_its_average_had_not_been_looked_at():
     config = OptimizerConfig(name="schedule_free_adamw", lr=0.01, layer_decay=0.9)
-    whole, part, resumed = tower(), tower(), tower()
+    whole, looked, resumed = tower(), tower(), tower()
     optimizers = build_optimizers(whole, config)
-    train_mode(optimizers)
     train(whole, optimizers, 6)
-    optimizers = build_optimizers(part, config)
-    train_mode(optimizers)
-    train(part, optimizers, 6)
-    mode(optimizers)
-    resumed.load_state_dict(part.state_dict())
+    optimizers = build_optimizers(looked, config)
+    train(looked, optimizers, 4)
+    before = copy.deepcopy(looked)
+    with own_average(optimizers):
+        moved = [a - b for a, b in zip(looked.parameters(), before.parameters(), strict=True)]
+        assert max(m.abs().max() for m in moved) > 1e-3
+    assert_same(looked, before, atol=0)
+    train(looked, optimizers, 2, first=4)
+    assert_same(looked, whole, atol=0)
+    resumed.load_state_dict(looked.state_dict())
     again = build_optimizers(resumed, config)
     for optimizer, saved in zip(again, optimizers, strict=True):
         optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
-    train_mode(again)
-    assert_same(resumed, whole, atol=1e-6)
+    assert_same(resumed, whole, atol=0)
 
 
-def test_modes_change_nothing_without_schedule_free():
-    model = tower()
-    optimizers = build_optimizers(model, OptimizerConfig(lr=0.01))
-    train(model, optimizers, 2)
-    before = copy.deepcopy(model)
-    eval_mode(optimizers)
-    assert_same(model, before, atol=0)
-    train_mode(optimizers)
-    assert_same(model, before, atol=0)
+def test_only_schedule_free_keeps_an_average():
+    free = OptimizerConfig(name="schedule_free_adamw")
+    assert [keeps_average(build_optimizers(tower(), c)) for c in (free, OptimizerConfig())] == [True, False]
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
@@ -338,8 +331,6 @@ DEPTHS = {
 
 @pytest.mark.parametrize("name", OptimizerConfig.FIELDS)
 def test_rates_fall_with_depth(name):
-    if name == "schedule_free_adamw":
-        pytest.importorskip("schedulefree")
     model = tower()
     optimizers = build_optimizers(model, OptimizerConfig(name=name, lr=0.3, layer_decay=0.5))
     set_rate(optimizers, 0.02)
@@ -397,14 +388,11 @@ OTHER = {
 
 @pytest.mark.parametrize("name", OptimizerConfig.FIELDS)
 def test_settings_of_other_optimizers_are_refused_and_own_ones_change_the_result(name):
-    if name == "schedule_free_adamw":
-        pytest.importorskip("schedulefree")
     assert set(OTHER) == set(OptimizerConfig.model_fields) - {"name", "lr"}
 
     def result(**settings):
         model = tower()
         optimizers = build_optimizers(model, OptimizerConfig(name=name, **settings))
-        train_mode(optimizers)
         train(model, optimizers, 3)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 

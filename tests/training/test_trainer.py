@@ -17,6 +17,7 @@ from scenewright.models.text_encoder import TextEncoderConfig
 from scenewright.training.checkpoint import CheckpointStore, split_plain
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.objectives import FlowMatchingConfig
+from scenewright.training.optimizers import OptimizerConfig, own_average
 from scenewright.training.schedules import ScheduleConfig
 from scenewright.training.state import run_state
 from scenewright.training.trainer import Trainer
@@ -109,6 +110,27 @@ def test_what_the_network_draws_itself_is_drawn_again_after_a_resume(whole, tmp_
     Trainer(recipe, tmp_path / "run").run(until=3)
     Trainer(recipe, tmp_path / "run").run()
     assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+
+
+def test_a_schedule_free_run_gives_the_average_that_its_optimizer_keeps_and_resumes_exactly(tmp_path):
+    optimizer = OptimizerConfig(name="schedule_free_adamw", lr=0.01)
+    settings = {"optimizer": optimizer, "schedule": ScheduleConfig(name="constant", warmup=2)}
+    recipe = RECIPE.model_copy(update={**settings, "ema_decay": 0.0, "sample_prompts": ()})
+    trainer = Trainer(recipe, tmp_path / "whole")
+    trainer.run()
+    with own_average(trainer.optimizers["model"]):
+        expected = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    made = load_pipeline(tmp_path / "whole" / "model").model.state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(made[name], value, atol=2e-3, rtol=2e-3)
+    assert any(
+        (value - trainer.model.get_parameter(name)).abs().max() > 1e-3 for name, value in expected.items()
+    )
+    Trainer(recipe, tmp_path / "run").run(until=3)
+    Trainer(recipe, tmp_path / "run").run()
+    assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+    with pytest.raises(ValueError, match="set ema_decay = 0"):
+        TrainingRecipe.model_validate(recipe.model_dump() | {"ema_decay": 0.9})
 
 
 def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(whole, tmp_path):

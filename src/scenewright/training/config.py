@@ -110,6 +110,8 @@ class TrainingRecipe(Config):
                 raise ValueError("schedule_free_adamw goes with schedule.name = constant, with a warm-up")
             if self.freeze.unfreeze:
                 raise ValueError("schedule_free_adamw cannot unfreeze parameters later; use adamw")
+            if self.ema_decay:
+                raise ValueError("schedule_free_adamw keeps an average of its own: set ema_decay = 0")
         return self
 
     def stage_at(self, step: int) -> tuple[int, int]:

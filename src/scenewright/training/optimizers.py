@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -215,21 +216,28 @@ def set_rate(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:
             group["lr"] = rate * group["lr_scale"]
 
 
-def train_mode(optimizers: Sequence[torch.optim.Optimizer]) -> None:
-    """Put the weights where gradients are taken: before the first step, and again after :func:`eval_mode`.
-
-    Changes weights only with schedule-free optimizers, whose trained weights are not the averaged ones.
-    """
-    for optimizer in optimizers:
-        if hasattr(optimizer, "train"):
-            optimizer.train()
+def keeps_average(optimizers: Sequence[torch.optim.Optimizer]) -> bool:
+    """Whether the optimizers are schedule-free: these average the weights themselves."""
+    return any(hasattr(optimizer, "eval") for optimizer in optimizers)
 
 
-def eval_mode(optimizers: Sequence[torch.optim.Optimizer]) -> None:
-    """Put the averaged weights in place, for validation, samples and export; undone by :func:`train_mode`."""
+@contextmanager
+def own_average(optimizers: Sequence[torch.optim.Optimizer]) -> Iterator[None]:
+    """Inside, parameters have the average that schedule-free optimizers keep; afterwards what they had, bit
+    for bit."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    trained = [(p, p.detach().clone()) for group in groups for p in group["params"]]
     for optimizer in optimizers:
         if hasattr(optimizer, "eval"):
             optimizer.eval()
+    try:
+        yield
+    finally:
+        for parameter, value in trained:
+            parameter.data.copy_(value)
+        for group in groups:
+            if "train_mode" in group:
+                group["train_mode"] = True
 
 
 def _depths(names: Sequence[str]) -> dict[str, int]:
@@ -283,7 +291,10 @@ def _elementwise(groups: list[dict[str, Any]], config: OptimizerConfig) -> torch
             raise ValueError(
                 "schedule_free_adamw needs the package schedulefree: pip install 'scenewright[train]'"
             ) from None
-        optimizer: torch.optim.Optimizer = schedulefree.AdamWScheduleFree(groups, betas=betas, eps=own["eps"])
+        optimizer = schedulefree.AdamWScheduleFree(groups, betas=betas, eps=own["eps"])
+        for group in optimizer.param_groups:
+            # Not optimizer.train(): the empty states that it leaves keep a checkpoint from filling them.
+            group["train_mode"] = True
         return optimizer
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     return kind(groups, betas=betas, eps=own["eps"], fused=True)

@@ -43,7 +43,7 @@ from scenewright.training.families import FAMILIES
 from scenewright.training.feed import Feed
 from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
-from scenewright.training.optimizers import build_optimizers, set_rate, train_mode
+from scenewright.training.optimizers import build_optimizers, set_rate
 from scenewright.training.parallel import (
     bare,
     clip_grad_norm,
@@ -139,8 +139,6 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C, after the run has been saved.
         """
         stop = self.recipe.total_steps if until is None else min(until, self.recipe.total_steps)
-        for optimizers in self.optimizers.values():
-            train_mode(optimizers)
         with StopSignals() as signals:
             for callback in self.callbacks:
                 callback.on_start(self)
@@ -163,7 +161,7 @@ class Trainer:
         """The network with the averaged weights, whole, in the main process; in others one that is not to be
         used. All processes must call it; the next call changes the same network."""
         network = bare(self.model)
-        with self.averaging.ema.in_place(network):
+        with self.averaging.in_place(self):
             state = full_state_dict(network)
         if self.layout.is_main:
             self._averaged.load_state_dict(state)

@@ -24,13 +24,16 @@ evaluate` scores videos with it. Trained from scratch on renders of the world wi
 went in.
 
     python -m scenewright.evaluation.reader.data runs/reader/data --clips 16384
+    python -m scenewright.evaluation.reader.data runs/reader/data --clips 8192 --mixture subtle
     python -m scenewright.evaluation.reader.train --data runs/reader/data --run runs/reader/run \\
         --steps {steps} --save src/scenewright/weights/reader
     python -m scenewright.evaluation.reader.check --clips {clips} --steps {steps} \\
         --card src/scenewright/weights/reader/README.md
 
-Its steps were taken in three runs, each from the weights of the one before (`--start`): 2,950 on 3,072 clips,
-2,600 on 12,288 and 520 on all 16,384.
+Its steps were taken in six runs, each from the weights of the one before (`--start`): 2,950 on 3,072 clips,
+2,600 on 12,288, 520 on all 16,384 of the first mixture; then, with the correlation of neighbouring frames,
+1,700 with the second mixture too, and 1,000 and 1,400 (rate 7e-4) with a loss term for turning and without
+the first 3,072 clips, whose spins are faster than the world's are now.
 
 Right in per cent on {clips} held-out renders for each number of objects, at {side}x{side}, with everything
 about each scene asked:

@@ -2,7 +2,8 @@
 
 ``python -m scenewright.evaluation.reader.data FOLDER --clips N`` writes shards of uncompressed frames, so
 that training maps them into memory. A shard appears by rename and is never written twice, so that an
-interrupted run goes on where it stopped.
+interrupted run goes on where it stopped. ``--mixture subtle`` writes scenes of the motions that are hardest
+to tell apart; training reads all the shards of a folder as one set.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from scenewright.world.scene import (
     SHAPES,
     SIZES,
     Motion,
+    MotionKind,
     Scene,
 )
 from scenewright.world.states import States
@@ -37,6 +39,16 @@ STORED_SIDE, STORED_FRAMES = 96, 16
 SEEN_PIXELS = 10
 #: Seeds of training, validation and test scenes never meet.
 SEED_OFFSETS = {"train": 0, "validation": 1_000_000_000, "test": 2_000_000_000}
+#: Weights of the motions in the scenes of the mixture ``subtle``: which way a thing spins, and whether it
+#: rolls or slides, shows in little but how its surface moves.
+SUBTLE: dict[MotionKind, float] = {
+    "spin": 6.0,
+    "roll": 2.0,
+    "slide": 2.0,
+    "shake": 1.0,
+    "bounce": 1.0,
+    "jump": 1.0,
+}
 
 
 @dataclass
@@ -139,6 +151,26 @@ def reader_scene(seed: int) -> Scene:
     return sample_scene(seed, config=config)
 
 
+def subtle_scene(seed: int) -> Scene:
+    """A scene of one object or two that mostly do what :data:`SUBTLE` lists."""
+    from scenewright.world.layout import SamplerConfig, sample_scene
+
+    rng = np.random.default_rng([seed, 0x5B71])
+    config = SamplerConfig(
+        num_objects=(1, 1) if rng.random() < 0.85 else (2, 2),
+        motions=dict(SUBTLE),
+        still=0.08,
+        sequences=0.1,
+        settings=0.2,
+        moving_camera=0.08,
+    )
+    return sample_scene(seed, config=config)
+
+
+#: What ``--mixture`` chooses from.
+MIXTURES: dict[str, Callable[[int], Scene]] = {"all": reader_scene, "subtle": subtle_scene}
+
+
 def render_scenes(scenes: Sequence[Scene], side: int = STORED_SIDE) -> tuple[np.ndarray, Labels]:
     """uint8 frames (L, T, side, side, 3) and their labels; one rendering serves for both."""
     from scenewright.world.physics import simulate
@@ -157,17 +189,25 @@ def render_scenes(scenes: Sequence[Scene], side: int = STORED_SIDE) -> tuple[np.
     return np.stack(frames), Labels.stack(labels)
 
 
-def write_shards(folder: Path, split: str, clips: int, shard_size: int = 128) -> None:
-    """Writes ``clips`` labelled clips of a split (rounded up to whole shards) and skips shards that exist."""
+def write_shards(
+    folder: Path, split: str, clips: int, *, mixture: str = "all", first: int = 0, shard_size: int = 128
+) -> None:
+    """Writes ``clips`` labelled clips of a split (rounded up to whole shards) and skips shards that exist.
+
+    ``first``: the shard to begin with, so that several processes can share the work.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for k in range(-(-clips // shard_size)):
-        target = folder / f"{split}-{k:04d}"
+    name = split if mixture == "all" else f"{split}-{mixture}"
+    for k in range(first, first + -(-clips // shard_size)):
+        target = folder / f"{name}-{k:04d}"
         if target.exists():
             continue
-        first = SEED_OFFSETS[split] + k * shard_size
+        seed = SEED_OFFSETS[split] + k * shard_size
         frames, labels = [], []
-        for start in range(first, first + shard_size, 16):
-            part = render_scenes([reader_scene(s) for s in range(start, min(start + 16, first + shard_size))])
+        for start in range(seed, seed + shard_size, 16):
+            part = render_scenes(
+                [MIXTURES[mixture](s) for s in range(start, min(start + 16, seed + shard_size))]
+            )
             frames.append(part[0])
             labels.append(part[1])
         partial = folder / f".{target.name}.{os.getpid()}"
@@ -212,10 +252,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", choices=list(SEED_OFFSETS), default="train")
     parser.add_argument("--clips", type=int, required=True)
+    parser.add_argument("--mixture", choices=list(MIXTURES), default="all")
+    parser.add_argument("--first-shard", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    write_shards(options.folder, options.split, options.clips)
+    write_shards(
+        options.folder, options.split, options.clips, mixture=options.mixture, first=options.first_shard
+    )
 
 
 if __name__ == "__main__":

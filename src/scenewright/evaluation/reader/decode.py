@@ -38,17 +38,21 @@ DEPTH_UNIT = 10.0
 @lru_cache(maxsize=2)
 def load_reader(folder: str | Path = WEIGHTS) -> Reader:
     """The trained reader, in evaluation mode. Raises FileNotFoundError where its weights are missing."""
+    folder = Path(folder)
+    state = read_weights(folder)
+    reader = Reader(ReaderConfig.model_validate_json((folder / "config.json").read_text()))
+    reader.load_state_dict(state)
+    return channels_last(reader).eval()
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The reader's weights in float32. Raises FileNotFoundError where they are missing."""
     from safetensors.torch import load_file
 
-    folder = Path(folder)
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise FileNotFoundError(f"no reader weights at {weights}; reinstall scenewright or train the reader")
-    reader = Reader(ReaderConfig.model_validate_json((folder / "config.json").read_text()))
-    reader.load_state_dict(
-        {name: w.float() if w.is_floating_point() else w for name, w in load_file(weights).items()}
-    )
-    return channels_last(reader).eval()
+    return {name: w.float() if w.is_floating_point() else w for name, w in load_file(weights).items()}
 
 
 def read_clips(clips: Sequence[np.ndarray], *, reader: Reader | None = None, batch: int = 8) -> list[Reading]:

@@ -5,7 +5,9 @@ Letters: B clips, T frames, N objects, D token width, G detector grid. Clips ent
 predicts object centres and boxes on a grid of ``canvas / 4`` (Zhou et al., *Objects as Points*, 2019). The
 describer sees, for one object, a tube of crops that follows it, its track, the tracks of the others and the
 detector's summary of each frame (for the camera), mixes them over time with a transformer, and names shape,
-colour, size and material once and motion, direction and depth per frame.
+colour, size and material once and motion, direction and depth per frame. How a surface moves within its tube
+(which way a thing spins, whether it rolls or slides) comes from a correlation of neighbouring frames
+(Dosovitskiy et al., *FlowNet*, 2015).
 """
 
 from __future__ import annotations
@@ -106,6 +108,42 @@ class Detector(nn.Module):
         return out[:, :, :5], out[:, :, 5:], summary.unflatten(0, (B, T))
 
 
+class Correlation(nn.Module):
+    """How well each place of a frame matches the places around it in the next frame, as features.
+
+    Of (N*T, C, H, W) it returns the same shape: normalised dot products with the next frame's features at
+    every displacement of up to ``reach`` cells across and down, mixed by two convolutions.
+    """
+
+    def __init__(self, channels: int, side: int, width: int = 16, reach: tuple[int, int] = (4, 2)) -> None:
+        super().__init__()
+        across, down = reach
+        shifts = [(dy, dx) for dy in range(-down, down + 1) for dx in range(-across, across + 1)]
+        self.features = nn.Conv2d(channels, width, 3, padding=1)
+        self.mix1 = nn.Conv2d(len(shifts), channels, 3, padding=1)
+        self.mix2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.mix2.weight)
+        y, x = torch.arange(side)[:, None, None], torch.arange(side)[None, :, None]
+        y = y + torch.tensor([dy for dy, _ in shifts])
+        x = x + torch.tensor([dx for _, dx in shifts])
+        inside = (y >= 0) & (y < side) & (x >= 0) & (x < side)
+        place = torch.where(inside, y * side + x, 0)
+        self.register_buffer("place", place.reshape(side * side, -1), persistent=False)
+        self.register_buffer("inside", inside.reshape(side * side, -1).float(), persistent=False)
+
+    place: torch.Tensor
+    inside: torch.Tensor
+
+    def forward(self, x: torch.Tensor, frames: int) -> torch.Tensor:
+        f = F.normalize(self.features(x).float(), dim=1, eps=1e-4).flatten(2)
+        y = f.unflatten(0, (-1, frames))
+        after = torch.cat([y[:, 1:], y[:, -1:]], 1).flatten(0, 1)
+        every = torch.bmm(f.transpose(1, 2), after)
+        match = every.float().gather(2, self.place.expand(len(x), -1, -1)) * self.inside
+        match = match.transpose(1, 2).unflatten(2, x.shape[2:]).contiguous(memory_format=torch.channels_last)
+        return self.mix2(F.silu(self.mix1(4 * match)))
+
+
 class Describer(nn.Module):
     """Attributes, motions, directions and depth of tracked objects."""
 
@@ -115,6 +153,7 @@ class Describer(nn.Module):
         c, d = config.describer_width, config.tokens
         self.stem = nn.Conv2d(12, c, 3, padding=1)
         self.fine = Residual(c, temporal=True)
+        self.surface = Correlation(c, config.tube // 2)
         self.down1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
         self.middle = Residual(2 * c, temporal=True)
         self.down2 = nn.Conv2d(2 * c, 3 * c, 3, stride=2, padding=1)
@@ -171,6 +210,7 @@ class Describer(nn.Module):
         N, T = tubes_NTCSS.shape[:2]
         x = F.pixel_unshuffle(tubes_NTCSS.flatten(0, 1), 2).contiguous(memory_format=torch.channels_last)
         h = self.fine(self.stem(x), T)
+        h = h + self.surface(h, T)
         h = self.middle(self.down1(h), T)
         h = F.silu(self.coarse(self.down2(h), T))
         look = F.layer_norm(self.look(h.flatten(1)).float().reshape(N, T, -1), (self.config.tokens,))

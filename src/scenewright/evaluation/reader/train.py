@@ -20,8 +20,14 @@ import torch.nn.functional as F
 
 from scenewright.evaluation.reader.augment import augment
 from scenewright.evaluation.reader.data import IGNORE, Labels, Shards
-from scenewright.evaluation.reader.decode import DEPTH_UNIT, find_tracks, load_reader, other_tracks
-from scenewright.evaluation.reader.model import Reader, ReaderConfig, channels_last, crop_tubes
+from scenewright.evaluation.reader.decode import DEPTH_UNIT, find_tracks, other_tracks, read_weights
+from scenewright.evaluation.reader.model import (
+    FRAME_DIRECTIONS,
+    Reader,
+    ReaderConfig,
+    channels_last,
+    crop_tubes,
+)
 from scenewright.evaluation.reader.tracks import crop_side, fill_gaps
 from scenewright.machine import keep_freed_memory
 from scenewright.world.scene import COLORS
@@ -29,6 +35,7 @@ from scenewright.world.scene import COLORS
 #: From this share of training on, half of the batches use the detector's own tracks.
 OWN_TRACKS_FROM = 0.4
 EMA_DECAY = 0.998
+_TURNS = torch.tensor([FRAME_DIRECTIONS.index(d) for d in ("clockwise", "counterclockwise")])
 
 
 def detector_losses(dense: torch.Tensor, look: torch.Tensor, labels: Labels) -> dict[str, torch.Tensor]:
@@ -103,7 +110,11 @@ def describer_losses(
     labels: Labels,
 ) -> dict[str, torch.Tensor]:
     """Cross-entropy of every attribute, of motion and direction per frame, L1 of depth, and whether a track
-    is an object at all."""
+    is an object at all.
+
+    Which way a thing turns has a term of its own: few frames turn, and in the mean over all frames their
+    gradient was lost among the others' (the answer stayed at chance, though the network can learn it).
+    """
     clip = np.array([b for b, items in enumerate(tracks) for _ in items], int)
     if len(clip) == 0:
         return {}
@@ -124,9 +135,11 @@ def describer_losses(
     for k, name in enumerate(("shape", "color", "size", "material")):
         losses[name] = F.cross_entropy(out[name], classes[:, k], ignore_index=IGNORE)
     losses["motion"] = F.cross_entropy(out["motion"].flatten(0, 1), motion.flatten(), ignore_index=IGNORE)
-    losses["direction"] = F.cross_entropy(
-        out["direction"].flatten(0, 1), direction.flatten(), ignore_index=IGNORE
-    )
+    ways, way = out["direction"].flatten(0, 1), direction.flatten()
+    losses["direction"] = F.cross_entropy(ways, way, ignore_index=IGNORE)
+    turning = torch.isin(way, _TURNS)
+    if turning.any():
+        losses["turn"] = F.cross_entropy(ways[turning], way[turning])
     at = torch.from_numpy(labels.depth[clip, :, index][real]) / DEPTH_UNIT
     losses["depth"] = 4 * F.l1_loss(out["depth"][torch.from_numpy(real)], at)
     return losses
@@ -144,13 +157,16 @@ def train(
 ) -> Reader:
     """Trains for ``steps`` in all (those of an interrupted run counted) and returns the averaged reader.
 
-    ``start``: a folder with the weights that the run begins with, else it begins from nothing.
+    ``start``: a folder with the weights that the run begins with, else it begins from nothing. Parts of the
+    network that those weights lack begin from nothing too.
     """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     reader = channels_last(Reader(ReaderConfig())).train()
     if start is not None:
-        reader.load_state_dict(load_reader(start).state_dict())
+        unknown = reader.load_state_dict(read_weights(start), strict=False).unexpected_keys
+        if unknown:
+            raise ValueError(f"{start} holds weights that this reader does not have: {', '.join(unknown)}")
     decay = [p for p in reader.parameters() if p.ndim > 1]
     plain = [p for p in reader.parameters() if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
