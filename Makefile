@@ -44,7 +44,7 @@ format: $(VENV)/.installed-dev ## Format the code and fix what can be fixed
 docs: $(VENV)/.installed-dev ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.installed-dev ## Run every benchmark
+bench: $(VENV)/.installed-bench ## Run every benchmark
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 constraints: ## Pin every package of the full install anew, from a clean environment
@@ -64,6 +64,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo 'Installing the packages and tools into $(VENV); the first time takes a few minutes.' >&2
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.installed-base $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
+	@touch $(VENV)/.installed-base $(VENV)/.installed-dev $@
 
 $(BIN)/pip:
 	@if [ -z "$(PYTHON)" ]; then echo 'Python 3.11 or newer is needed; set PYTHON=/path/to/it' >&2; exit 2; fi

@@ -23,7 +23,7 @@ PROMPT = "a large red metal sphere rolls left"
 
 def from_command_to_file(model: str, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "scenewright.cli.main", "generate", PROMPT, "--model", model]
+        command = [sys.executable, "-m", "scenewright", "generate", PROMPT, "--model", model]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         began = time.perf_counter()
         subprocess.run(
@@ -57,8 +57,8 @@ def main() -> None:
     import torch
 
     from scenewright.clip import Prompt
-    from scenewright.doctor import matmul_gflops
     from scenewright.generation.loading import load_pipeline
+    from scenewright.machine import measured_peak
     from scenewright.media import encode
 
     torch.set_num_threads(options.threads)
@@ -72,7 +72,7 @@ def main() -> None:
             encode(clip, Path(folder) / f"{seed}.mp4")
             warm.append(time.perf_counter() - began)
     gflop = flops_of_a_clip(options.model) / 1e9
-    rate = matmul_gflops("cpu")
+    rate = measured_peak() / 1e9
     result = {
         "model": options.model,
         "threads": options.threads,

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from scenewright import doctor
 from scenewright.cli.doctor import doctor as command
-from scenewright.doctor import Check, Requirement, examine, matmul_gflops, ready
+from scenewright.doctor import Check, Requirement, examine, ready
 
 
 def by_name(checks: list[Check]) -> dict[str, Check]:
@@ -87,20 +87,6 @@ def test_versions_compare_as_numbers(
     assert Requirement("x", bound, "").satisfied is satisfied
 
 
-def test_matmul_speed_is_operations_over_the_best_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    took = iter([0.02, 0.01, 0.04, 1.0])
-    clock = [0.0]
-
-    def mm(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        clock[0] += next(took)
-        return a @ b
-
-    monkeypatch.setattr(torch, "mm", mm)
-    monkeypatch.setattr(doctor.time, "perf_counter", lambda: clock[0])
-    # The first product warms up; then products until half a second is spent, the best of which took 10 ms.
-    assert matmul_gflops("cpu", size=100, seconds=0.5) == pytest.approx(2 * 100**3 / 0.01 / 1e9)
-
-
 def test_gpus_are_reported_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     card = SimpleNamespace(name="Some GPU", major=9, minor=0)
     cuda = SimpleNamespace(
@@ -109,7 +95,7 @@ def test_gpus_are_reported_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
         get_device_properties=lambda index: card,
         mem_get_info=lambda index: (60e9, 80e9),
     )
-    monkeypatch.setattr(doctor, "matmul_gflops", lambda device, dtype=None, size=0: 5e5)
+    monkeypatch.setattr(doctor, "measured_peak", lambda *_, seconds: 5e14)
     found = doctor._gpus(SimpleNamespace(cuda=cuda, bfloat16="bfloat16"))
     assert [check.name for check in found] == ["gpu 0", "gpu 1"]
     assert found[0].text == "Some GPU, 60 of 80 GB free, 500 TFLOP/s in bfloat16"

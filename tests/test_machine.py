@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from scenewright import machine
 from scenewright.machine import available_memory, usable_cores
 
 ALL = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -121,3 +123,22 @@ print(without, faults())
     without, kept = map(int, done.stdout.split())
     assert without > 1000
     assert kept < without / 2
+
+
+def test_the_peak_is_operations_over_the_best_time_after_the_first(monkeypatch):
+    took = iter([0.005, 0.02, 0.01, 0.04, 1.0])
+    clock = [0.0]
+
+    def mm(a, b):
+        clock[0] += next(took)
+        return a @ b
+
+    monkeypatch.setattr(torch, "mm", mm)
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: clock[0])
+    # The first product warms up; then products until half a second is spent, the best of which took 10 ms.
+    assert machine.measured_peak(size=100, seconds=0.5) == pytest.approx(2 * 100**3 / 0.01)
+
+
+def test_a_peak_can_be_measured_in_both_precisions():
+    for precision in ("float32", "bfloat16"):
+        assert 1e6 < machine.measured_peak("cpu", precision, size=128, seconds=0.01) < 1e15

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from scenewright.machine import available_memory, usable_cores
+from scenewright.machine import available_memory, measured_peak, usable_cores
 
 State = Literal["ok", "info", "missing", "failed"]
 
@@ -173,7 +173,7 @@ def _torch() -> list[Check]:
     torch = importlib.import_module("torch")
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
     threads = torch.get_num_threads()
-    speed = matmul_gflops("cpu")
+    speed = measured_peak(seconds=0.3) / 1e9
     text = (
         f"{torch.__version__} ({build}), {threads} threads, {speed:.0f} GFLOP/s on the CPU (float32 matmul)"
     )
@@ -190,7 +190,7 @@ def _gpus(torch: Any) -> list[Check]:
     if torch.cuda.is_available():
         return [_cuda_gpu(torch, index) for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        speed = matmul_gflops("mps")
+        speed = measured_peak("mps", seconds=0.3) / 1e9
         data = {"name": "mps", "matmul_gflops": round(speed, 1)}
         return [Check("gpu", "ok", f"Apple GPU (MPS), {speed:.0f} GFLOP/s", data=data)]
     if shutil.which("nvidia-smi"):
@@ -203,7 +203,7 @@ def _gpus(torch: Any) -> list[Check]:
 def _cuda_gpu(torch: Any, index: int) -> Check:
     properties = torch.cuda.get_device_properties(index)
     free, total = torch.cuda.mem_get_info(index)
-    speed = matmul_gflops(f"cuda:{index}", torch.bfloat16, size=4096)
+    speed = measured_peak(f"cuda:{index}", "bfloat16", seconds=0.3) / 1e9
     memory = f"{free / 1e9:.0f} of {total / 1e9:.0f} GB free"
     text = f"{properties.name}, {memory}, {speed / 1e3:.0f} TFLOP/s in bfloat16"
     data = {
@@ -214,28 +214,6 @@ def _cuda_gpu(torch: Any, index: int) -> Check:
         "matmul_gflops": round(speed, 1),
     }
     return Check(f"gpu {index}", "ok", text, data=data)
-
-
-def matmul_gflops(device: str, dtype: Any = None, *, size: int = 1024, seconds: float = 0.3) -> float:
-    """Speed of a square matrix product of ``size`` on ``device``, in 10^9 operations a second (2 n^3 each).
-
-    float32 unless ``dtype`` says otherwise; the best of as many runs as fit into ``seconds``, at least two.
-    """
-    torch = importlib.import_module("torch")
-    a = torch.rand(size, size, device=device, dtype=dtype or torch.float32)
-    wait: Callable[[], None] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(
-        torch.device(device).type, lambda: None
-    )
-    torch.mm(a, a)
-    wait()
-    best, spent, runs = float("inf"), 0.0, 0
-    while spent < seconds or runs < 2:
-        start = time.perf_counter()
-        torch.mm(a, a)
-        wait()
-        took = time.perf_counter() - start
-        best, spent, runs = min(best, took), spent + took, runs + 1
-    return 2 * size**3 / best / 1e9
 
 
 # ------------------------------------------------------------------------------------------------- the videos

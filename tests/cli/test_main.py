@@ -25,7 +25,7 @@ HEAVY = ("torch", "numpy", "av", "rich", "pydantic", "PIL")
 
 def run(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scenewright.cli.main", *args],
+        [sys.executable, "-m", "scenewright", *args],
         capture_output=True,
         text=True,
         timeout=60,
@@ -179,7 +179,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
     read, write = os.pipe()
     os.close(read)
     process = subprocess.Popen(
-        [sys.executable, "-m", "scenewright.cli.main", "--help"], stdout=write, stderr=subprocess.PIPE
+        [sys.executable, "-m", "scenewright", "--help"], stdout=write, stderr=subprocess.PIPE
     )
     os.close(write)
     assert process.communicate(timeout=60)[1] == b""

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from scenewright.models.blocks.attention import Attention, attend
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, rotate, sinusoid
+from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 
 
 def test_attention_equals_the_formula_written_out():
@@ -92,3 +93,21 @@ def test_swiglu_formula():
     gate, up = x @ layer.gate_up.weight[:6].T, x @ layer.gate_up.weight[6:].T
     expected = (gate * torch.sigmoid(gate) * up) @ layer.down.weight.T
     torch.testing.assert_close(layer(x), expected)
+
+
+def test_dropout_zeroes_values_and_stochastic_depth_whole_branches():
+    torch.manual_seed(0)
+    x = torch.ones(4000, 8)
+    values = BranchDropout(dropout=0.25)(x)
+    assert values.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert (values == 0).float().mean() == pytest.approx(0.25, abs=0.02)
+    whole = BranchDropout(depth=0.4)(x)
+    assert torch.equal(whole.amin(1), whole.amax(1))
+    assert (whole[:, 0] == 0).float().mean() == pytest.approx(0.4, abs=0.03)
+    assert whole.mean() == pytest.approx(1, abs=0.05)
+    assert torch.equal(BranchDropout(0.25, 0.4).eval()(x), x)
+
+
+def test_stochastic_depth_grows_with_depth():
+    assert linear_depth_rates(0.4, 5) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert linear_depth_rates(0.4, 1) == [0]

@@ -124,3 +124,21 @@ def test_overfits_four_clips_so_that_the_text_chooses_among_them(optimizer):
     distances = (made[:, None] - clips[None]).square().mean(dim=(2, 3, 4, 5))
     assert distances.argmin(dim=1).tolist() == [0, 1, 2, 3]
     assert distances.diagonal().max() < 0.02
+
+
+def test_dropout_and_stochastic_depth_act_in_training_only():
+    torch.manual_seed(3)
+    z, sigma = torch.randn(2, 3, 4, 16, 16), torch.tensor([0.3, 0.9])
+    ids, mask = torch.randint(0, 32, (2, 8)), torch.ones(2, 8, dtype=torch.bool)
+    plain = lively()
+    noisy = FlowTransformer(TINY.model_copy(update={"dropout": 0.2, "stochastic_depth": 0.5}))
+    noisy.load_state_dict(plain.state_dict())
+
+    def predict(model: FlowTransformer) -> torch.Tensor:
+        with torch.no_grad():
+            return model(z, sigma, *model.encode_text(ids, mask), mask)
+
+    assert torch.equal(predict(noisy.eval()), predict(plain))
+    assert torch.equal(predict(plain.train()), predict(plain.eval()))
+    noisy.train()
+    assert not torch.equal(predict(noisy), predict(noisy))

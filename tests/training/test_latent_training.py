@@ -22,6 +22,7 @@ from scenewright.models.blocks.bottlenecks import BottleneckConfig
 from scenewright.models.video_autoencoder import VideoAutoencoder
 from scenewright.training.callbacks import ValidationConfig
 from scenewright.training.config import Stage
+from scenewright.training.planning.workload import workload
 from scenewright.training.trainer import Trainer
 from scenewright.world.layout import SamplerConfig
 
@@ -116,6 +117,21 @@ def test_the_exported_model_decodes_what_it_makes(home, encoded_as_it_goes, tmp_
     assert ModelSystem(tmp_path / "model").key != key
     with pytest.raises(ModelError, match="makes no videos from text"):
         load_pipeline(model / "autoencoder")
+
+
+def test_a_run_does_not_go_on_with_an_autoencoder_that_has_changed(home, encoded_as_it_goes, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(encoded_as_it_goes, run)
+    Trainer(recipe(home), run)
+    changed = recipe(home).model_copy(update={"autoencoder": home / "other"})
+    with pytest.raises(ValueError, match=r"other has changed since .*run was begun"):
+        Trainer(changed, run)
+
+
+def test_the_plan_of_a_run_on_latents_counts_the_tokens_of_latents(home):
+    (stage,) = workload(recipe(home), "cpu").stages
+    assert stage.grid == (2, 2, 2)
+    assert stage.pixels == 5 * 2 * 4 * 4
 
 
 @pytest.mark.parametrize(

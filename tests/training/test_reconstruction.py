@@ -19,6 +19,7 @@ from scenewright.training.draws import Draws
 from scenewright.training.objectives import MODEL, Reconstruction, ReconstructionConfig
 from scenewright.training.objectives.reconstruction import AdversarialConfig, psnr
 from scenewright.training.optimizers import OptimizerConfig, build_optimizers, set_rate
+from scenewright.training.planning.workload import workload
 from scenewright.training.schedules import ScheduleConfig
 from scenewright.training.trainer import Trainer
 from scenewright.world.layout import SamplerConfig
@@ -148,7 +149,7 @@ def test_a_run_leaves_a_log_pictures_and_an_autoencoder(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     found = [line["validation"] for line in lines if "validation" in line]
     assert [set(v) for v in found] == [{"loss", "reconstruction/psnr"}] * 2
-    assert found[1]["loss"][0] < found[0]["loss"][0]
+    assert found[1]["loss"]["value"] < found[0]["loss"]["value"]
     assert all("psnr" in line for line in lines if "loss" in line)
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
     loaded = load_autoencoder(tmp_path / "run" / "model")
@@ -262,6 +263,11 @@ def test_fsq_has_no_penalty_to_weigh():
         TrainingRecipe.model_validate(
             {"name": "x", "network": network, "objective": objective, "stages": [stage]}
         )
+
+
+def test_what_is_planned_is_a_flow_transformer():
+    with pytest.raises(ValueError, match="not of a video-autoencoder"):
+        workload(RECIPE, "cpu")
 
 
 def test_the_metric_is_for_autoencoders(tiny_pipeline):

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -6,6 +7,8 @@ import sys
 import types
 
 import pytest
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
 
 from scenewright.training.sinks import (
     JsonLines,
@@ -80,63 +83,43 @@ def test_a_killed_writer_leaves_whole_lines(tmp_path):
     assert len(steps) > 50
 
 
-class FakeWriter:
-    """Curves as TensorBoard keeps them: a new writer with ``purge_step`` hides what came from there on."""
-
-    def __init__(self, folder, purge_step=None):
-        FakeWriter.opened.append((folder, purge_step))
-        if purge_step is not None:
-            FakeWriter.scalars = [s for s in FakeWriter.scalars if s[1] < purge_step]
-
-    def add_scalar(self, name, value, step):
-        FakeWriter.scalars.append((name, step, value))
-
-    def add_text(self, name, text, step):
-        FakeWriter.texts.append((name, step, text))
-
-    def flush(self):
-        pass
-
-    def close(self):
-        pass
+def curves(folder):
+    """What TensorBoard itself reads from a folder."""
+    accumulator = event_accumulator.EventAccumulator(str(folder), size_guidance={"images": 0})
+    accumulator.Reload()
+    return accumulator
 
 
-@pytest.fixture
-def tensorboard(monkeypatch):
-    FakeWriter.opened, FakeWriter.scalars, FakeWriter.texts = [], [], []
-    module = types.ModuleType("torch.utils.tensorboard")
-    module.SummaryWriter = FakeWriter
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr("scenewright.training.sinks.find_spec", lambda name: object())
-
-
-@pytest.mark.usefixtures("tensorboard")
-def test_tensorboard_gets_curves_and_notes_and_forgets_steps_taken_again(tmp_path):
-    sink = TensorBoard(tmp_path)
+def test_tensorboard_gets_curves_notes_and_pictures_and_forgets_steps_taken_again(tmp_path):
+    sink = Optional(TensorBoard(tmp_path / "tensorboard"), pytest.fail)
     for step in (1, 2, 3):
-        sink.log(step, {"loss": step * 1.0, "event": "skipped"} if step == 2 else {"loss": step * 1.0})
+        sink.log(step, {"loss": step * 1.0, "validation": {"psnr": {"value": 30.0 + step}}})
     sink.rewind(1)
-    sink.log(2, {"loss": 9.0})
+    sink.log(2, {"loss": 9.0, "event": "skipped"})
+    Image.new("RGB", (3, 2), (255, 0, 0)).save(tmp_path / "sheet.png")
+    sink.picture(2, "samples", tmp_path / "sheet.png")
     sink.close()
-    assert FakeWriter.scalars == [("loss", 1, 1.0), ("loss", 2, 9.0)]
-    assert FakeWriter.texts == [("event", 2, "skipped")]
-    assert FakeWriter.opened == [(str(tmp_path), None), (str(tmp_path), 2)]
+    seen = curves(tmp_path / "tensorboard")
+    assert [(e.step, e.value) for e in seen.Scalars("loss")] == [(1, 1.0), (2, 9.0)]
+    assert [(e.step, e.value) for e in seen.Scalars("validation/psnr/value")] == [(1, 31.0)]
+    (note,) = seen.Tensors("event/text_summary")
+    assert note.tensor_proto.string_val == [b"skipped"]
+    (picture,) = seen.Images("samples")
+    assert (picture.step, picture.width, picture.height) == (2, 3, 2)
+    with Image.open(io.BytesIO(picture.encoded_image_string)) as back:
+        assert back.getpixel((2, 1)) == (255, 0, 0)
 
 
-@pytest.mark.usefixtures("tensorboard")
 def test_tensorboard_is_the_default_and_can_be_turned_off(tmp_path):
-    notes: list[str] = []
-    sinks = open_sinks(tmp_path, "run", SinksConfig(), {}, notes.append)
-    assert [type(sink) for sink in sinks] == [JsonLines, Optional]
-    off = open_sinks(tmp_path, "run", SinksConfig(tensorboard=False), {}, notes.append)
-    assert [type(sink) for sink in off] == [JsonLines]
-    assert notes == []
+    (one,) = open_sinks(tmp_path, "run", SinksConfig(), {}, pytest.fail)
+    assert isinstance(one.sink, TensorBoard)
+    assert open_sinks(tmp_path, "run", SinksConfig(tensorboard=False), {}, pytest.fail) == []
 
 
 def test_without_its_package_tensorboard_is_left_out_with_a_note(tmp_path, monkeypatch):
     monkeypatch.setattr("scenewright.training.sinks.find_spec", lambda name: None)
     notes: list[str] = []
-    assert len(open_sinks(tmp_path, "run", SinksConfig(), {}, notes.append)) == 1
+    assert open_sinks(tmp_path, "run", SinksConfig(), {}, notes.append) == []
     assert len(notes) == 1
     assert "pip install tensorboard" in notes[0]
     with pytest.raises(ValueError, match="tensorboard = true needs its package"):
@@ -167,11 +150,13 @@ def test_weights_and_biases_goes_on_with_its_run(tmp_path, monkeypatch):
             calls.append(("finish",))
 
     module = types.ModuleType("wandb")
+    module.Image = lambda path: ("picture", path)
     module.Settings = lambda base_url: base_url
     module.init = lambda **settings: calls.append(("init", settings)) or Run()
     monkeypatch.setitem(sys.modules, "wandb", module)
     sink = WeightsAndBiases(tmp_path, "nano", PROJECT, {"lr": 1e-3})
     sink.log(3, {"loss": 0.5})
+    sink.picture(3, "samples", tmp_path / "sheet.png")
     sink.close()
     assert calls[0][1]["project"] == "videos"
     assert calls[0][1]["config"] == {"lr": 1e-3}
@@ -179,7 +164,11 @@ def test_weights_and_biases_goes_on_with_its_run(tmp_path, monkeypatch):
     assert calls[0][1]["id"] is None
     # The service refuses a step that is not later than the last: steps are values, and curves go by them.
     assert ("metric", "*", "step") in calls
-    assert calls[-2:] == [("log", {"step": 3, "loss": 0.5}), ("finish",)]
+    assert calls[-3:] == [
+        ("log", {"step": 3, "loss": 0.5}),
+        ("log", {"step": 3, "samples": ("picture", str(tmp_path / "sheet.png"))}),
+        ("finish",),
+    ]
     again = WeightsAndBiases(tmp_path, "nano", PROJECT, {})
     again.rewind(2)
     resumed = next(call[1] for call in reversed(calls) if call[0] == "init")
@@ -214,6 +203,9 @@ class FakeClient:
     def log_metric(self, run, name, value, step):
         self.runs[run]["metrics"].append((name, step, value))
 
+    def log_artifact(self, run, path, folder):
+        self.runs[run]["tags"][folder] = path
+
     def set_tag(self, run, key, value):
         self.runs[run]["tags"][key] = value
 
@@ -228,6 +220,7 @@ def test_mlflow_goes_on_with_its_run(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", module)
     sink = MLflow(tmp_path, "nano", PROJECT, {"optimizer.lr": 1e-3})
     sink.log(1, {"loss": 0.5, "event": "skipped"})
+    sink.picture(1, "samples", tmp_path / "sheet.png")
     sink.close()
     again = MLflow(tmp_path, "nano", PROJECT, {"optimizer.lr": 1e-3})
     assert FakeClient.runs["run0"]["status"] == "RUNNING"
@@ -239,7 +232,11 @@ def test_mlflow_goes_on_with_its_run(tmp_path, monkeypatch):
             "name": "nano",
             "params": {"optimizer.lr": "0.001"},
             "metrics": [("loss", 1, 0.5), ("loss", 1, 0.25)],
-            "tags": {"event 1": "skipped", "rewound_to": "0"},
+            "tags": {
+                "event 1": "skipped",
+                "samples": str(tmp_path / "sheet.png"),
+                "rewound_to": "0",
+            },
             "status": "RUNNING",
         }
     }

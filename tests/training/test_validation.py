@@ -48,7 +48,7 @@ def scripted(monkeypatch):
 def test_the_held_out_loss_is_that_of_the_averaged_model_and_training_is_untouched(tmp_path):
     Trainer(RECIPE, tmp_path / "without").run()
     Trainer(validated(data=HELD_OUT), tmp_path / "with").run()
-    losses = [v["loss"][0] for v in validations(tmp_path / "with")]
+    losses = [v["loss"]["value"] for v in validations(tmp_path / "with")]
     assert len(losses) == 5
     assert losses[-1] < losses[0]
     one, other = final_state(tmp_path / "without"), final_state(tmp_path / "with")

@@ -161,7 +161,3 @@ def _explain(error: BaseException) -> int:
 
 def _error(line: str) -> None:
     click.echo(f"{PROGRAM}: error: {line}", err=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

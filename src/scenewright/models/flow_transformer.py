@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import nn
 
 from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
+from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
 
 
@@ -29,7 +30,8 @@ class FlowTransformerConfig(Config):
 
     ``channels`` is 3 for pixels; a latent tokenizer sets its own number. ``patch`` is (frames, rows,
     columns); ``bottleneck`` the rank of the patch embedding. ``num_frames``, ``height`` and ``width_pixels``
-    count what the network sees: pixels, or latents.
+    count what the network sees: pixels, or latents. ``dropout``, and ``stochastic_depth`` at the last block,
+    work in training only: see :class:`.blocks.regularisation.BranchDropout`.
     """
 
     family: Literal["flow-transformer"] = "flow-transformer"
@@ -40,6 +42,8 @@ class FlowTransformerConfig(Config):
     layers: int = 8
     heads: int = 4
     mlp_ratio: float = 8 / 3
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    stochastic_depth: float = Field(default=0.0, ge=0, lt=1)
     text: TextEncoderConfig = TextEncoderConfig()
     num_frames: int = 16
     height: int = 128
@@ -111,8 +115,14 @@ class FlowTransformer(nn.Module):
         self.timestep = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
         self.pooled_text = nn.Linear(config.text.width, width)
         self.blocks = nn.ModuleList(
-            Block(width, config.heads, int(config.mlp_ratio * width), config.text.width)
-            for _ in range(config.layers)
+            Block(
+                width,
+                config.heads,
+                int(config.mlp_ratio * width),
+                config.text.width,
+                BranchDropout(config.dropout, depth),
+            )
+            for depth in linear_depth_rates(config.stochastic_depth, config.layers)
         )
         self.out_norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
         self.out_modulation = nn.Linear(width, 2 * width)
@@ -161,8 +171,9 @@ class FlowTransformer(nn.Module):
 class Block(nn.Module):
     """Self-attention, cross-attention to the words, feed-forward; adaptive norm, gates start at 0."""
 
-    def __init__(self, width: int, heads: int, hidden: int, text_width: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, text_width: int, drop: BranchDropout) -> None:
         super().__init__()
+        self.drop = drop
         self.norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
         self.attention = Attention(width, heads)
         self.cross_norm = nn.RMSNorm(width, eps=1e-6)
@@ -184,10 +195,10 @@ class Block(nn.Module):
         modulation = self.modulation(condition_BD)[:, None].chunk(6, dim=-1)
         scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = modulation
         h_BLD = self.norm(x_BLD) * (1 + scale_a) + shift_a
-        x_BLD = x_BLD + gate_a * self.attention(h_BLD, rotation=rotation)
-        x_BLD = x_BLD + self.cross_attention(self.cross_norm(x_BLD), words_BSE, mask_BS)
+        x_BLD = x_BLD + self.drop(gate_a * self.attention(h_BLD, rotation=rotation))
+        x_BLD = x_BLD + self.drop(self.cross_attention(self.cross_norm(x_BLD), words_BSE, mask_BS))
         h_BLD = self.norm(x_BLD) * (1 + scale_m) + shift_m
-        return x_BLD + gate_m * self.mlp(h_BLD)
+        return x_BLD + self.drop(gate_m * self.mlp(h_BLD))
 
 
 _POSITION_FEATURES = 32

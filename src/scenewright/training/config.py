@@ -12,13 +12,16 @@ from scenewright.data.streams import StreamConfig
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.training.callbacks.guard import GuardConfig
+from scenewright.training.callbacks.profiling import ProfileConfig
 from scenewright.training.callbacks.validation import ValidationConfig
 from scenewright.training.families import FAMILIES, NetworkConfig
 from scenewright.training.freezing import FreezeConfig
+from scenewright.training.metering import MeteringConfig
 from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
 from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.parallel import ParallelConfig
 from scenewright.training.schedules import ScheduleConfig
+from scenewright.training.sinks import SinksConfig
 
 
 class Stage(Config):
@@ -66,6 +69,9 @@ class TrainingRecipe(Config):
     guard: GuardConfig = GuardConfig()
     validation: ValidationConfig | None = None
     log_every: int = Field(default=20, ge=1)
+    sinks: SinksConfig = SinksConfig()
+    metering: MeteringConfig = MeteringConfig()
+    profile: ProfileConfig | None = None
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
     parallel: ParallelConfig = ParallelConfig()
@@ -80,7 +86,8 @@ class TrainingRecipe(Config):
             meetings = meetings.model_copy(update={"worker": 0, "folder": Path(), "timeout_seconds": 1.0})
         spread = ParallelConfig().model_copy(update={"tensor": self.parallel.tensor, "local_steps": meetings})
         machine = {"threads": None, "workers": 1, "parallel": spread, "accumulate": 1}
-        watching = {"sample_prompts": (), "sample_every": 1, "log_every": 1}
+        watching = {"sample_prompts": (), "sample_every": 1, "log_every": 1, "profile": None}
+        watching |= {"sinks": SinksConfig(), "metering": MeteringConfig()}
         saving = {"checkpoint_every": 1, "keep_checkpoints": 1}
         return fingerprint(self.model_copy(update={**machine, **watching, **saving}))
 

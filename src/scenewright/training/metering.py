@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import Field
+
+from scenewright.config import Config
 
 #: How an energy was found: told by the machine, or power times time.
 MEASURED, ESTIMATED = "measured", "estimated"
 
 _POWERCAP = Path("/sys/class/powercap")
+
+
+class MeteringConfig(Config):
+    """What the cost of a run is reckoned with.
+
+    ``price``: dollars an hour for one process's device. ``watts``: what that draws, where the machine does
+    not tell; None takes :func:`scenewright.training.planning.hardware.usual_watts`.
+    """
+
+    price: float = Field(default=0.0, ge=0)
+    watts: float | None = Field(default=None, gt=0)
 
 
 class Energy(Protocol):
@@ -94,8 +106,10 @@ class Meter:
     """Fed once a step, asked now and then.
 
     - ``flops_per_clip``: what the mathematics of a step needs (``StageWork.clip.model`` of a plan);
-      ``tokens_per_clip``. Set them anew where a stage of the recipe begins.
-    - ``peak_flops``: operations a second of all ``processes`` together; see :func:`measured_peak`.
+      ``tokens_per_clip``. Set them anew where a stage of the recipe begins; 0 where they are not known, and
+      what rests on them is left out.
+    - ``peak_flops``: operations a second of all ``processes`` together; see
+      :func:`scenewright.machine.measured_peak`.
     - ``energy``: of this process's device; other processes are taken to use as much.
     - ``price``: dollars an hour for one process's device.
     """
@@ -134,10 +148,12 @@ class Meter:
         if not self._window:
             return {}
         window = self._window
-        values = {
-            "clips_per_second": self._clips / window,
-            "tokens_per_second": self._tokens / window,
-            "utilisation": self._flops / window / self.peak_flops,
+        values = {"clips_per_second": self._clips / window}
+        if self._tokens:
+            values["tokens_per_second"] = self._tokens / window
+        if self._flops:
+            values["utilisation"] = self._flops / window / self.peak_flops
+        values |= {
             "data_wait_share": self._waited / window,
             "memory_bytes": float(peak_memory(self.device)),
             "cost": self.processes * self.price * self.seconds / 3600,
@@ -174,34 +190,6 @@ def peak_memory(device: torch.device) -> int:
         return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
-
-
-def measured_peak(
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    *,
-    size: int | None = None,
-    seconds: float = 0.5,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Operations a second that this device reaches in a large square product in ``dtype``.
-
-    The best of as many runs as fit into ``seconds``, at least three; ``size`` is 1024 on a CPU and 8192
-    elsewhere unless given. Nothing is kept.
-    """
-    device = torch.device(device)
-    size = size or (1024 if device.type == "cpu" else 8192)
-    a = torch.rand(size, size, device=device).to(dtype)
-    best, began, runs = float("inf"), clock(), 0
-    while runs < 3 or clock() - began < seconds:
-        start = clock()
-        torch.mm(a, a)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        took = clock() - start
-        # The first run also sets up libraries and caches.
-        best, runs = min(best, took) if runs else best, runs + 1
-    return 2 * size**3 / best
 
 
 def _number(path: Path) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
 
 from scenewright.config import Config
 
@@ -19,7 +24,10 @@ class Sink(Protocol):
     """Takes what a run says, step by step."""
 
     def log(self, step: int, values: Values) -> None:
-        """Values after ``step``; numbers by name, and now and then text (an event)."""
+        """Values after ``step``: numbers by name, now and then text (an event) and groups of numbers."""
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """A picture that belongs to ``step``, in the run's folder."""
 
     def rewind(self, step: int) -> None:
         """Steps after ``step`` are about to be taken again: what was said of them counts no more."""
@@ -50,14 +58,14 @@ class SinksConfig(Config):
 def open_sinks(
     folder: Path, name: str, config: SinksConfig, settings: Values, note: Callable[[str], None]
 ) -> list[Sink]:
-    """The sinks of the run ``name`` in ``folder``, the JSON lines first. ``settings``: the recipe.
+    """The sinks of the run ``name`` in ``folder`` beside its JSON lines. ``settings``: the recipe.
 
-    ``note`` is told, in one line, if TensorBoard is left out, and if a sink but the JSON lines fails later.
+    ``note`` is told, in one line, if TensorBoard is left out, and if a sink fails later.
 
     Raises:
         ValueError: one that was asked for is not installed.
     """
-    sinks: list[Sink] = [JsonLines(folder / "log.jsonl")]
+    sinks: list[Sink] = []
     if config.tensorboard is not False:
         # By name: the writer's own import fails late and with pages of text.
         if find_spec("tensorboard") is not None:
@@ -91,6 +99,9 @@ class JsonLines:
         with self.path.open("ab", buffering=0) as file:
             file.write(line.encode())
 
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self.log(step, {name: path.relative_to(self.path.parent).as_posix()})
+
     def rewind(self, step: int) -> None:
         if not self.path.exists():
             return
@@ -120,14 +131,20 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 class Optional:
-    """A sink that a run can do without: when it fails, that is noted once and the run goes on without it."""
+    """A sink that a run can do without: when it fails, that is noted once and the run goes on without it.
+
+    It is told of groups as single values, ``group/name``.
+    """
 
     def __init__(self, sink: Sink, note: Callable[[str], None]) -> None:
         self.sink, self._note = sink, note
         self.failed = False
 
     def log(self, step: int, values: Values) -> None:
-        self._try(lambda: self.sink.log(step, values))
+        self._try(lambda: self.sink.log(step, flat(values)))
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._try(lambda: self.sink.picture(step, name, path))
 
     def rewind(self, step: int) -> None:
         self._try(lambda: self.sink.rewind(step))
@@ -146,15 +163,30 @@ class Optional:
             self._note(f"{type(self.sink).__name__} gets nothing more from this run: {why}")
 
 
+def flat(values: Values, prefix: str = "") -> dict[str, float | str]:
+    """Groups as single values: ``{"a": {"b": 1}}`` becomes ``{"a/b": 1}``."""
+    found: dict[str, float | str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}/")
+        else:
+            found[prefix + name] = value
+    return found
+
+
 class TensorBoard:
     """Curves for ``tensorboard --logdir``; text becomes a note at its step."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._writer: Any = None
+        self._opened = 0.0
 
     def _open(self, purge_step: int | None = None) -> Any:
         kind = importlib.import_module("torch.utils.tensorboard").SummaryWriter
+        # Files are read in the order of the second that is in their names.
+        time.sleep(max(0.0, math.floor(self._opened) + 1 - time.time()))
+        self._opened = time.time()
         self._writer = kind(str(self.folder), purge_step=purge_step)
         return self._writer
 
@@ -166,6 +198,11 @@ class TensorBoard:
             else:
                 writer.add_scalar(name, value, step)
         writer.flush()
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        (self._writer or self._open()).add_image(name, pixels, step, dataformats="HWC")
 
     def rewind(self, step: int) -> None:
         self.close()
@@ -203,6 +240,9 @@ class WeightsAndBiases:
     def log(self, step: int, values: Values) -> None:
         self._run.log({"step": step, **values})
 
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._run.log({"step": step, name: _package("wandb").Image(str(path))})
+
     def rewind(self, step: int) -> None:
         self._run.log({"step": step, "rewound_to": step})
 
@@ -236,6 +276,9 @@ class MLflow:
                 self._client.set_tag(self._run_id, f"{name} {step}", value)
             else:
                 self._client.log_metric(self._run_id, name, float(value), step=step)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        self._client.log_artifact(self._run_id, str(path), name)
 
     def rewind(self, step: int) -> None:
         self._client.set_tag(self._run_id, "rewound_to", str(step))

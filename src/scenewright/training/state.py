@@ -1,4 +1,4 @@
-"""Networks and their optimizers as one state under the names of parameters, whatever the number of processes.
+"""The state of a run, and of networks and their optimizers in it, whatever the number of processes.
 
 Optimizer states are kept by parameter name, not by position, so that a run may go on with another number of
 processes; see ``torch.distributed.checkpoint.state_dict``.
@@ -7,11 +7,17 @@ processes; see ``torch.distributed.checkpoint.state_dict``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+
+from scenewright.training.checkpoint import join_plain, split_plain
+from scenewright.training.parallel import bare
+
+if TYPE_CHECKING:
+    from scenewright.training.trainer import Trainer
 
 _BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
 
@@ -33,3 +39,48 @@ def load_network_state(
         optim_state_dict=state["optimizer"],
         options=_BY_NAME,
     )
+
+
+def run_state(trainer: Trainer) -> dict[str, Any]:
+    """Everything that the rest of a run depends on; its tensors are the run's own, not copies."""
+    return {
+        "recipe": trainer.recipe.identity,
+        "progress": {
+            "step": trainer.step,
+            "seconds": trainer.seconds,
+            "data_offset": trainer.data_offset,
+            "ended_early": trainer.ended_early,
+        },
+        "random": {"torch": torch.get_rng_state()},
+        "schedule": trainer.schedule.state_dict(),
+        "networks": {
+            player: network_state(bare(network), trainer.optimizers[player])
+            for player, network in trainer.networks.items()
+        },
+        "companions": {
+            f"{index}.{name}": network.state_dict()
+            for index, objective in enumerate(trainer.objectives)
+            for name, network in objective.companions.items()
+        },
+        "callbacks": {callback.name: callback.state_dict() for callback in trainer.callbacks},
+    }
+
+
+def load_run_state(trainer: Trainer) -> None:
+    """Bring a run to where its newest checkpoint left it."""
+    template = run_state(trainer)
+    tensors, _ = split_plain(template)
+    state = join_plain(template, tensors, trainer.store.load(tensors))
+    for player, network in trainer.networks.items():
+        load_network_state(bare(network), trainer.optimizers[player], state["networks"][player])
+    for index, objective in enumerate(trainer.objectives):
+        for name, network in objective.companions.items():
+            network.load_state_dict(state["companions"][f"{index}.{name}"])
+    for callback in trainer.callbacks:
+        callback.load_state_dict(state["callbacks"][callback.name])
+    trainer.schedule.load_state_dict(state["schedule"])
+    progress = state["progress"]
+    trainer.step, trainer.data_offset = int(progress["step"]), int(progress["data_offset"])
+    trainer.seconds, trainer.ended_early = float(progress["seconds"]), bool(progress["ended_early"])
+    # Last: building optimizer states above may have drawn random numbers.
+    torch.set_rng_state(state["random"]["torch"])

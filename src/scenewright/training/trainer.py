@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 
 from scenewright.config import load_recipe, to_yaml
 from scenewright.data.streams import Batch
+from scenewright.seeds import keyed_seed
 from scenewright.training.callbacks import (
     Averaging,
     Callback,
@@ -30,11 +31,12 @@ from scenewright.training.callbacks import (
     Logging,
     Meetings,
     OnLog,
+    Profiling,
     RollbackError,
     Samples,
     Validation,
 )
-from scenewright.training.checkpoint import CheckpointStore, join_plain, split_plain
+from scenewright.training.checkpoint import CheckpointStore, split_plain
 from scenewright.training.config import TrainingRecipe
 from scenewright.training.draws import Draws
 from scenewright.training.families import FAMILIES
@@ -52,7 +54,7 @@ from scenewright.training.parallel import (
     split_by_mesh,
 )
 from scenewright.training.schedules import build_schedule
-from scenewright.training.state import load_network_state, network_state
+from scenewright.training.state import load_run_state, run_state
 from scenewright.training.stopping import StopSignals
 
 
@@ -96,9 +98,7 @@ class Trainer:
         meetings = recipe.parallel.local_steps
         meet = [Meetings(self.model, meetings)] if meetings else []
         self.averaging = Averaging(bare(self.model), recipe.ema_decay)
-        self.logging = Logging(
-            self.output / "log.jsonl", recipe.log_every, on_log, writes=self.layout.is_main
-        )
+        self.logging = Logging(self.output, recipe.log_every, on_log, writes=self.layout.is_main)
         self.callbacks: list[Callback] = [
             Guard(recipe.guard),
             *meet,
@@ -106,6 +106,7 @@ class Trainer:
             self.logging,
             Samples(self.output / "samples", recipe.sample_every),
             *([Validation(recipe.validation)] if recipe.validation else []),
+            *([Profiling(self.output / "profile", recipe.profile)] if recipe.profile else []),
             *callbacks,
             Checkpointing(recipe.checkpoint_every),
         ]
@@ -152,6 +153,7 @@ class Trainer:
                 self.store.wait()
             for callback in self.callbacks:
                 callback.on_end(self)
+        self.logging.close()
         if self.finished:
             self.export()
         if signals.received == signal.SIGINT:
@@ -196,7 +198,7 @@ class Trainer:
     def save(self, *, wait: bool = False) -> None:
         """Write a checkpoint, in the background or before returning."""
         self.rollbacks = 0
-        self.store.save(self.step, *split_plain(self._state()), wait=wait)
+        self.store.save(self.step, *split_plain(run_state(self)), wait=wait)
 
     def _step(self) -> None:
         began = time.monotonic()
@@ -216,6 +218,8 @@ class Trainer:
     def _train(self, batch: Batch, stage: int) -> dict[str, float]:
         """Every player whose turn it is learns from the batch."""
         objective, settings = self.objectives[stage], self.recipe.stages[stage]
+        # For what networks draw themselves (dropout); processes with other samples draw other numbers.
+        torch.manual_seed(keyed_seed(self.recipe.seed, "network", self.step, self.layout.data_rank))
         draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
         self.inputs = self._inputs(objective, batch, draws)
         self.freezer.apply(self.step)
@@ -267,30 +271,6 @@ class Trainer:
                 split_by_mesh(optimizer)
         return optimizers
 
-    def _state(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on; its tensors are the run's own, not copies."""
-        return {
-            "recipe": self.recipe.identity,
-            "progress": {
-                "step": self.step,
-                "seconds": self.seconds,
-                "data_offset": self.data_offset,
-                "ended_early": self.ended_early,
-            },
-            "random": {"torch": torch.get_rng_state()},
-            "schedule": self.schedule.state_dict(),
-            "networks": {
-                player: network_state(bare(network), self.optimizers[player])
-                for player, network in self.networks.items()
-            },
-            "companions": {
-                f"{index}.{name}": network.state_dict()
-                for index, objective in enumerate(self.objectives)
-                for name, network in objective.companions.items()
-            },
-            "callbacks": {callback.name: callback.state_dict() for callback in self.callbacks},
-        }
-
     def _resume(self) -> None:
         plain = self.store.read_plain()
         if plain is None:
@@ -302,30 +282,11 @@ class Trainer:
                 f"{self.output / 'recipe.yaml'}"
             )
         else:
-            self._load()
+            load_run_state(self)
 
     def _begun_with(self) -> TrainingRecipe:
         """The recipe that the run's folder was begun with; keys that are newer have their defaults."""
         return load_recipe(TrainingRecipe, self.output / "recipe.yaml")
-
-    def _load(self) -> None:
-        """Go on from the newest checkpoint."""
-        template = self._state()
-        tensors, _ = split_plain(template)
-        state = join_plain(template, tensors, self.store.load(tensors))
-        for player, network in self.networks.items():
-            load_network_state(bare(network), self.optimizers[player], state["networks"][player])
-        for index, objective in enumerate(self.objectives):
-            for name, network in objective.companions.items():
-                network.load_state_dict(state["companions"][f"{index}.{name}"])
-        for callback in self.callbacks:
-            callback.load_state_dict(state["callbacks"][callback.name])
-        self.schedule.load_state_dict(state["schedule"])
-        progress = state["progress"]
-        self.step, self.data_offset = int(progress["step"]), int(progress["data_offset"])
-        self.seconds, self.ended_early = float(progress["seconds"]), bool(progress["ended_early"])
-        # Last: building optimizer states above may have drawn random numbers.
-        torch.set_rng_state(state["random"]["torch"])
 
     def _roll_back(self) -> None:
         """Back to the newest checkpoint, and past the data that led to the fault."""
@@ -341,7 +302,7 @@ class Trainer:
                 f"{rollbacks} rollbacks to the checkpoint of step {self.store.steps()[-1]} did not help; "
                 "lower optimizer.lr"
             )
-        self._load()
+        load_run_state(self)
         self.rollbacks = rollbacks
         self.data_offset = offset + fault - self.step + 1
         self.logging.rewind(self.step)

@@ -64,7 +64,7 @@ def losses(folder: Path) -> list[float]:
 
 def validations(folder: Path) -> list[float]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [line["validation"]["loss"][0] for line in lines if "validation" in line]
+    return [line["validation"]["loss"]["value"] for line in lines if "validation" in line]
 
 
 @pytest.fixture(scope="module")

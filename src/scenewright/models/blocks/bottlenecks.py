@@ -147,8 +147,7 @@ class FSQ(Bottleneck):
         return (indices[..., None] // self.basis % self.levels - half) / half
 
     def _bound(self, h: torch.Tensor) -> torch.Tensor:
-        """Into the interval that rounds to exactly the levels; 0 to 0."""
-        # A little wider than the outermost levels: with two levels, the offset is half of the width.
+        """Into the interval that rounds to the levels, 0 to 0; slightly wide, or two levels would fail."""
         reach = (self.levels - 1) * (1 + 1e-3) / 2
         offset = 0.5 * (self.levels % 2 == 0)
         return torch.tanh(h + torch.atanh(offset / reach)) * reach - offset

@@ -6,6 +6,7 @@ from scenewright.training.callbacks.checkpointing import Checkpointing
 from scenewright.training.callbacks.guard import Guard, GuardConfig, RollbackError
 from scenewright.training.callbacks.logging import Logging, OnLog
 from scenewright.training.callbacks.meetings import Meetings
+from scenewright.training.callbacks.profiling import ProfileConfig, Profiling
 from scenewright.training.callbacks.samples import Samples
 from scenewright.training.callbacks.validation import Validation, ValidationConfig
 
@@ -18,6 +19,8 @@ __all__ = [
     "Logging",
     "Meetings",
     "OnLog",
+    "ProfileConfig",
+    "Profiling",
     "RollbackError",
     "Samples",
     "Validation",

@@ -34,4 +34,6 @@ class Samples(Callback):
         sheet = trainer.family.sheet(pipeline)
         if sheet is not None:
             self.folder.mkdir(exist_ok=True)
-            sheet.save(self.folder / f"step-{trainer.step:07d}.png")
+            path = self.folder / f"step-{trainer.step:07d}.png"
+            sheet.save(path)
+            trainer.logging.picture(trainer.step, "samples", path)

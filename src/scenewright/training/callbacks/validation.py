@@ -88,9 +88,8 @@ class Validation(Callback):
             scores = trainer.layout.from_main(lambda: self.scores(trainer, network))
             if "loss" in scores:
                 trainer.schedule.observe(scores["loss"].value)
-            trainer.logging.record(
-                {"step": trainer.step, "validation": {k: [s.value, s.low, s.high] for k, s in scores.items()}}
-            )
+            found = {k: {"value": s.value, "low": s.low, "high": s.high} for k, s in scores.items()}
+            trainer.logging.record({"step": trainer.step, "validation": found})
             self._judge(trainer, scores, network)
 
     def scores(self, trainer: Trainer, network: nn.Module) -> dict[str, Score]:

@@ -37,9 +37,10 @@ class AutoencoderFamily(Family):
             raise ValueError("sampling and sample_prompts do nothing for an autoencoder; leave them out")
         if recipe.autoencoder is not None:
             raise ValueError("autoencoder does nothing for an autoencoder; leave it out")
+        validated = [] if recipe.validation is None else [recipe.validation.data]
+        if any(data and data.latents for data in (*(stage.data for stage in recipe.stages), *validated)):
+            raise ValueError("an autoencoder is trained on frames; leave data.latents out")
         for stage in recipe.stages:
-            if stage.data.latents:
-                raise ValueError("an autoencoder is trained on frames; leave data.latents out")
             objective = stage.objective or recipe.objective
             if not isinstance(objective, ReconstructionConfig):
                 raise ValueError("an autoencoder is trained by objective.name = reconstruction")

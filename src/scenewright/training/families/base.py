@@ -51,6 +51,11 @@ class Family(ABC):
         """The batch with what the network sees of it."""
         return batch
 
+    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
+        """Operations that the mathematics of a clip of a stage needs, forward and backward, and its tokens,
+        with captions of ``words`` tokens; 0 where that is not known."""
+        return 0.0, 0
+
     @abstractmethod
     def pipeline(self, network: nn.Module) -> Any:
         """``network`` with what it needs to be used; metrics of the registry get this."""

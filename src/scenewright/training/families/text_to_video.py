@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import nn
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from scenewright.training.config import TrainingRecipe
+    from scenewright.training.planning.workload import Workload
 
 
 class TextToVideoFamily(Family):
@@ -77,6 +78,10 @@ class TextToVideoFamily(Family):
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
+    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
+        found = self._work(words, "cpu" if device.type == "cpu" else "cuda").stages[stage]
+        return found.clip.model, found.tokens
+
     def see(self, batch: Batch) -> Batch:
         if self.autoencoder is None or batch.latents is not None:
             return batch
@@ -104,11 +109,25 @@ class TextToVideoFamily(Family):
         clips = pipeline.generate([Prompt(text=text, seed=i) for i, text in enumerate(prompts)])
         return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
 
+    @lru_cache  # noqa: B019
+    def _work(self, words: int, kernels: Literal["cpu", "cuda"]) -> Workload:
+        # Not above: the planner knows the recipe, and the recipe the families.
+        from scenewright.training.planning.workload import workload
+
+        return workload(self.recipe, kernels, words)
+
     def _check_latents(self) -> None:
         """ValueError where the network, the autoencoder, the data and their latents do not fit together."""
         if self.autoencoder is None:
             return
         config, folder = self.autoencoder.config, self.recipe.autoencoder
+        begun = self.output / "autoencoder.sha256"
+        if not begun.exists():
+            begun.write_text(self.autoencoder.encoder_hash + "\n", "utf-8")
+        elif begun.read_text("utf-8").strip() != self.autoencoder.encoder_hash:
+            raise ValueError(
+                f"{folder} has changed since {self.output} was begun; choose another --output, or put it back"
+            )
         if config.channels != self._config.channels:
             raise ValueError(
                 f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"

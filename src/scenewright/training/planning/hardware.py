@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 
+import torch
 from pydantic import Field
 
 from scenewright.config import Config
@@ -189,6 +190,9 @@ _PROCESSORS = (
     ),
 )
 
+#: Of the processor that stands for all CPUs.
+_SERVER_CORES = 96
+
 GPUS: dict[str, Gpu] = {gpu.name: gpu for gpu in _PROCESSORS}
 
 
@@ -203,3 +207,14 @@ def find_gpu(name: str) -> Gpu:
     close = difflib.get_close_matches(name, GPUS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise ValueError(f"there is no processor {name!r} in the table; {hint}known: {', '.join(GPUS)}")
+
+
+def usual_watts(device: torch.device) -> float:
+    """Power that ``device`` and its share of the machine around it draw, by the table: a GPU that it
+    does not have counts as a large one, and a CPU by the threads that are used."""
+    if device.type != "cuda":
+        server = GPUS["cpu"]
+        return (server.watts + server.host_watts) / _SERVER_CORES * torch.get_num_threads()
+    words = torch.cuda.get_device_name(device).lower().split()
+    gpu = next((gpu for name, gpu in GPUS.items() if name in words), GPUS["h100"])
+    return gpu.watts + gpu.host_watts
