@@ -16,8 +16,9 @@ from scenewright.data.streams import StreamConfig
 from scenewright.data.world_source import WorldSource, render_shards
 from scenewright.evaluation.systems import ModelSystem
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
-from scenewright.generation.encoding import encode_shards, latents_folder
-from scenewright.generation.loading import ModelError, load_pipeline
+from scenewright.generation.encoding import encode_captions, encode_clips
+from scenewright.generation.loading import ModelError, load_pipeline, save_pipeline
+from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.models.blocks.bottlenecks import BottleneckConfig
 from scenewright.models.video_autoencoder import VideoAutoencoder
 from scenewright.training.callbacks import ValidationConfig
@@ -51,7 +52,7 @@ def home(tmp_path_factory):
     one = make_autoencoder(home / "one", 1)
     make_autoencoder(home / "other", 2)
     render_shards(WorldSource(**WORLD, seed=4), home / "world", 5, shard_size=2)
-    encode_shards(one, Shards(home / "world"), home / "cached")
+    encode_clips(one, Shards(home / "world"), home / "cached")
     return home
 
 
@@ -137,7 +138,7 @@ def test_the_plan_of_a_run_on_latents_counts_the_tokens_of_latents(home):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"autoencoder": "other"}, r"cached holds latents of another autoencoder than .*other; encode"),
+        ({"autoencoder": "other"}, r"cached holds latents of another encoder than that of .*other; encode"),
         ({"autoencoder": None}, "data.latents need autoencoder"),
         ({"channels": 4}, "network.channels = 4: the latents of .*one have 5"),
         ({"patch": (1, 3, 3)}, "height must be a multiple of 3 for this model, not 4"),
@@ -159,9 +160,9 @@ def test_what_does_not_fit_together_is_refused(home, changes, message, tmp_path)
 def test_encoding_goes_on_where_it_stopped_and_is_a_command(home, tmp_path, capsys):
     one, dataset = load_autoencoder(home / "one"), Shards(home / "world")
     with pytest.raises(KeyboardInterrupt):
-        encode_shards(one, dataset, tmp_path / "cache", on_done=_interrupt_after(2))
+        encode_clips(one, dataset, tmp_path / "cache", on_done=_interrupt_after(2))
     written = sorted(p.name for p in (tmp_path / "cache").iterdir())
-    assert written == ["latents.json", "shard-00000.safetensors"]
+    assert written == ["encoded.json", "shard-00000.safetensors"]
     command = ["data", "encode", str(home / "world"), "--autoencoder", str(home / "one"), "--json"]
     assert main([*command, "-o", str(tmp_path / "cache")]) == 0
     assert json.loads(capsys.readouterr().out)["clips"] == 5
@@ -169,10 +170,7 @@ def test_encoding_goes_on_where_it_stopped_and_is_a_command(home, tmp_path, caps
         file = f"{name}.safetensors"
         assert (tmp_path / "cache" / file).read_bytes() == (home / "cached" / file).read_bytes()
     assert main(command) == 0
-    beside = latents_folder(one, home / "world")
-    assert beside.parent == home
-    assert beside.name == f"world.latents-{one.encoder_hash[:12]}"
-    assert (beside / "latents.json").is_file()
+    assert (home / f"world.latents-{one.encoder_hash[:12]}" / "encoded.json").is_file()
 
 
 def test_the_hash_of_the_encoder_does_not_change_with_the_decoder(home):
@@ -184,6 +182,52 @@ def test_the_hash_of_the_encoder_does_not_change_with_the_decoder(home):
     rescaled = load_autoencoder(home / "one")
     rescaled.network.latent_mean += 1
     assert rescaled.encoder_hash != one.encoder_hash
+
+
+def test_encoded_captions_are_those_of_the_frozen_text_encoder(home, encoded_as_it_goes, tmp_path, capsys):
+    model = encoded_as_it_goes / "model"
+    command = ["data", "encode", str(home / "world"), "--text-encoder", str(model), "--captions", "3"]
+    assert main([*command, "-o", str(tmp_path / "texts")]) == 0
+    begun = recipe(home, texts=(tmp_path / "texts",)).model_copy(update={"text_encoder": model})
+    trainer = Trainer(begun, tmp_path / "run")
+    embedder = trainer.family.embedder
+    whole = [trainer.feed.get(step).batch for step in range(4)]
+    assert len({caption for batch in whole for caption in batch.captions}) > 3
+    for batch in whole:
+        for text, words in zip(batch.captions, batch.words, strict=True):
+            assert torch.equal(words, embedder.embed(text))
+    # Through the network: the same words and pooled vector as from ids.
+    trainer.family.see(whole[0])
+    vectors, mask = trainer.family.encode_text([*whole[0].captions, ""])
+    ids, mask_of_ids = trainer.family.tokenizer.batch([*whole[0].captions, ""], 64, multiple=32)
+    assert torch.equal(mask, mask_of_ids)
+    with torch.no_grad():
+        expected = trainer.model.encode_text(ids, mask)
+        found = trainer.model.encode_text(vectors, mask)
+    torch.testing.assert_close(found[0][mask], expected[0][mask], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(found[1], expected[1], atol=2e-3, rtol=2e-3)
+    trainer.run()
+    frozen = load_pipeline(model).model.text_encoder.state_dict()
+    for name, value in trainer.averaged().text_encoder.state_dict().items():
+        assert torch.equal(value, frozen[name])
+    kept = load_pipeline(model).model.patch_in[0].weight
+    assert not torch.equal(trainer.averaged().patch_in[0].weight, kept)
+
+
+def test_captions_encoded_by_another_encoder_are_refused(home, encoded_as_it_goes, tmp_path):
+    model = encoded_as_it_goes / "model"
+    embedder = TextEmbedder.of(load_pipeline(model))
+    before = embedder.hash
+    encode_captions(embedder, Shards(home / "world"), 1, tmp_path / "texts")
+    changed = load_pipeline(model)
+    changed.model.text_encoder.positions.data += 1
+    save_pipeline(changed, tmp_path / "changed")
+    assert TextEmbedder.of(load_pipeline(tmp_path / "changed")).hash != before
+    begun = recipe(home, texts=(tmp_path / "texts",))
+    with pytest.raises(ValueError, match=r"texts holds texts of another encoder than that of .*changed"):
+        Trainer(begun.model_copy(update={"text_encoder": tmp_path / "changed"}), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"data\.texts need text_encoder"):
+        type(RECIPE).model_validate(begun.model_dump())
 
 
 def _interrupt_after(clips: int):

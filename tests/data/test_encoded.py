@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scenewright.data.latents import Latents, LatentWriter
+from scenewright.data.encoded import Encoded, EncodedWriter
 from scenewright.data.shards import Shards
 from scenewright.data.streams import StreamConfig, batches
 from scenewright.data.world_source import WorldSource, render_shards
@@ -31,8 +31,8 @@ def numbers(dataset: Shards, shard: int) -> np.ndarray:
     return np.broadcast_to(ids[:, None, None, None, None], (count, *SHAPE))
 
 
-def write(dataset: Shards, folder, shards=None, encoder: str = "e") -> LatentWriter:
-    writer = LatentWriter(folder, dataset, encoder, SHAPE)
+def write(dataset: Shards, folder, shards=None, encoder: str = "e") -> EncodedWriter:
+    writer = EncodedWriter(folder, dataset, "latents", encoder, SHAPE)
     for shard in writer.missing() if shards is None else shards:
         writer.write(shard, numbers(dataset, shard))
     return writer
@@ -40,28 +40,30 @@ def write(dataset: Shards, folder, shards=None, encoder: str = "e") -> LatentWri
 
 def test_every_clip_has_its_own_latents(datasets, tmp_path):
     write(datasets[0], tmp_path / "a")
-    latents = Latents(tmp_path / "a", datasets[0])
-    assert [latents.latents(i).flat[0] for i in range(5)] == [0, 1, 2, 3, 4]
-    assert latents.latents(4).shape == SHAPE
-    assert latents.latents(4).dtype == np.float16
+    latents = Encoded(tmp_path / "a", datasets[0], "latents")
+    assert [latents.values(i).flat[0] for i in range(5)] == [0, 1, 2, 3, 4]
+    assert latents.values(4).shape == SHAPE
+    assert latents.values(4).dtype == np.float16
 
 
 def test_a_cache_of_another_dataset_or_half_of_one_is_refused(datasets, tmp_path):
     writer = write(datasets[0], tmp_path / "a", [0, 2])
     with pytest.raises(ValueError, match="a is unfinished: 1 of 3 shards are missing"):
-        Latents(tmp_path / "a", datasets[0])
+        Encoded(tmp_path / "a", datasets[0], "latents")
     assert writer.missing() == [1]
     write(datasets[0], tmp_path / "a")
-    Latents(tmp_path / "a", datasets[0])
+    Encoded(tmp_path / "a", datasets[0], "latents")
     with pytest.raises(ValueError, match=r"a holds latents of another dataset than .*b; encode"):
-        Latents(tmp_path / "a", datasets[1])
-    with pytest.raises(ValueError, match="holds other latents"):
-        LatentWriter(tmp_path / "a", datasets[0], "another encoder", SHAPE)
-    with pytest.raises(FileNotFoundError, match="no latents"):
-        Latents(tmp_path, datasets[0])
-    (tmp_path / "a" / "latents.json").write_text("{}")
-    with pytest.raises(ValueError, match="no description of latents"):
-        Latents(tmp_path / "a", datasets[0])
+        Encoded(tmp_path / "a", datasets[1], "latents")
+    with pytest.raises(ValueError, match="holds something else"):
+        EncodedWriter(tmp_path / "a", datasets[0], "latents", "another encoder", SHAPE)
+    with pytest.raises(ValueError, match="a holds latents, not texts"):
+        Encoded(tmp_path / "a", datasets[0], "texts")
+    with pytest.raises(FileNotFoundError, match="holds nothing encoded"):
+        Encoded(tmp_path, datasets[0], "latents")
+    (tmp_path / "a" / "encoded.json").write_text("{}")
+    with pytest.raises(ValueError, match="cannot be read; encode"):
+        Encoded(tmp_path / "a", datasets[0], "latents")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
