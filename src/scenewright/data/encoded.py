@@ -61,7 +61,7 @@ class EncodedWriter:
         return [i for i in range(self.dataset.info.shards) if not _path(self.folder, i).exists()]
 
     def write(self, shard: int, values: np.ndarray, notes: Sequence[Any] = ()) -> None:
-        """``values``: float16 (n, *shape), n the shard's count. ``notes``: JSON values, one a clip, or none."""
+        """``values``: float16 (n, *shape), n the shard's count; ``notes``: one JSON value a clip, or none."""
         expected = (self.dataset.info.count(shard), *self.info.shape)
         assert values.shape == expected, (values.shape, expected)
         assert len(notes) in (0, len(values))
