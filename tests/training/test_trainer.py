@@ -165,6 +165,18 @@ def test_another_recipe_does_not_take_over_a_run(whole):
         Trainer(RECIPE.model_copy(update={"seed": 5}), whole)
 
 
+def test_a_run_begun_before_recipes_had_a_new_key_goes_on(whole, tmp_path):
+    Trainer(RECIPE, tmp_path / "run").run(until=4)
+    recipe = tmp_path / "run" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("  family: flow-transformer\n", ""))
+    (state,) = (tmp_path / "run" / "checkpoints").glob("step-0000004/state.json")
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"recipe": "what it was then"}))
+    with pytest.raises(ValueError, match="another recipe"):
+        Trainer(RECIPE.model_copy(update={"seed": 5}), tmp_path / "run")
+    Trainer(RECIPE, tmp_path / "run").run()
+    assert losses(whole) == losses(tmp_path / "run")
+
+
 def test_a_run_goes_on_with_other_threads_and_logging_and_gives_the_same(whole, tmp_path):
     Trainer(RECIPE, tmp_path / "run").run(until=3)
     changed = RECIPE.model_copy(update={"workers": 2, "log_every": 5, "checkpoint_every": 3})

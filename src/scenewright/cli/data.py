@@ -19,8 +19,15 @@ def data() -> None:
 @click.option(
     "--autoencoder",
     type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="The folder of a video autoencoder, such as runs/video-autoencoder/model.",
+    help="Write latents: the folder of a video autoencoder, such as runs/video-autoencoder/model.",
+)
+@click.option(
+    "--text-encoder",
+    metavar="MODEL",
+    help="Write encoded captions: a model, by name or folder, whose text encoder to use.",
+)
+@click.option(
+    "--captions", type=click.IntRange(1, 1000), help="With --text-encoder: how many a clip. [default: 4]"
 )
 @click.option(
     "-o",
@@ -30,22 +37,41 @@ def data() -> None:
 )
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda.")
 @json_option
-def encode_command(dataset: Path, autoencoder: Path, output: Path | None, device: str, as_json: bool) -> None:
-    """Compute the latents of DATASET, a folder of shards, once for many runs.
+def encode_command(
+    dataset: Path,
+    autoencoder: Path | None,
+    text_encoder: str | None,
+    captions: int | None,
+    output: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Compute what a frozen encoder makes of DATASET, a folder of shards, once for many runs.
 
-    Training then reads them (stages.0.data.latents) instead of encoding every clip anew. A run that was
-    stopped goes on where it was when the same command is given again.
+    Training then reads it (stages.0.data.latents, stages.0.data.texts) instead of encoding every clip or
+    caption anew. A run that was stopped goes on where it was when the same command is given again.
 
     \b
     Examples:
       scenewright world sample -n 20000 -o runs/world128 --as shards --workers 2
       scenewright data encode runs/world128 --autoencoder runs/video-autoencoder/model
+      scenewright data encode runs/world128 --text-encoder nano --captions 8
     """
     from scenewright.data.shards import Shards
     from scenewright.generation.autoencoder import load_autoencoder
-    from scenewright.generation.encoding import encode_shards
+    from scenewright.generation.encoding import encode_captions, encode_clips
+    from scenewright.generation.loading import load_pipeline
+    from scenewright.generation.text_embedding import TextEmbedder
 
-    model, shards = load_autoencoder(autoencoder, device), Shards(dataset)
+    if (autoencoder is None) == (text_encoder is None):
+        raise click.UsageError("give one encoder: --autoencoder or --text-encoder")
+    if captions is not None and text_encoder is None:
+        raise click.UsageError("--captions: only with --text-encoder")
+    shards = Shards(dataset)
     with Progress("Encoding", total=len(shards), unit="clips", as_json=as_json) as bar:
-        folder = encode_shards(model, shards, output, on_done=bar.advance)
+        if autoencoder is not None:
+            folder = encode_clips(load_autoencoder(autoencoder, device), shards, output, bar.advance)
+        else:
+            embedder = TextEmbedder.of(load_pipeline(text_encoder or "", device))
+            folder = encode_captions(embedder, shards, captions or 4, output, bar.advance)
     emit({"path": str(folder), "clips": len(shards)} if as_json else folder, as_json=as_json)

@@ -11,7 +11,7 @@ import torch
 from pydantic import model_validator
 from torch.utils.data import DataLoader, Dataset
 
-from scenewright.data.latents import Latents
+from scenewright.data.encoded import Encoded
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import WorldSource, caption
 from scenewright.seeds import keyed_seed
@@ -22,19 +22,22 @@ class StreamConfig(WorldSource):
     """A world source, read from ``shards`` (a folder made by ``world sample``) where that is given.
 
     From shards the clips repeat in a new order every epoch; their captions are always written anew.
-    ``latents``: for each of them the folder of its latents (made by ``data encode``), which is read instead
-    of its frames.
+    ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames,
+    and of its encoded captions, of which one is read instead of writing a new one; ``data encode`` makes
+    them.
     """
 
     shards: tuple[Path, ...] = ()
     latents: tuple[Path, ...] = ()
+    texts: tuple[Path, ...] = ()
 
     @model_validator(mode="after")
-    def _check_latents(self) -> StreamConfig:
-        if self.latents and len(self.latents) != len(self.shards):
-            raise ValueError(
-                f"latents has {len(self.latents)} folders and shards {len(self.shards)}; name one for each"
-            )
+    def _check_encoded(self) -> StreamConfig:
+        for name, folders in (("latents", self.latents), ("texts", self.texts)):
+            if folders and len(folders) != len(self.shards):
+                raise ValueError(
+                    f"{name} has {len(folders)} folders and shards {len(self.shards)}; name one for each"
+                )
         return self
 
 
@@ -42,12 +45,14 @@ class StreamConfig(WorldSource):
 class Batch:
     """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts. ``rows``: which samples of the whole
     batch these are, where several processes share it. ``latents``: float32 (B, Z, t, h, w), which a network
-    of latents sees; where they come from a cache, there are no frames (T = 0)."""
+    of latents sees; where they come from a cache, there are no frames (T = 0). ``words``: the vectors of
+    each caption's words, float16 (S, E), where they come from a cache."""
 
     frames: torch.Tensor
     captions: list[str]
     rows: range
     latents: torch.Tensor | None = None
+    words: tuple[torch.Tensor, ...] | None = None
 
 
 class WorldBatches(Dataset[Batch]):
@@ -81,24 +86,34 @@ class ShardBatches(Dataset[Batch]):
                     f"{(config.num_frames, config.height, config.width)}"
                 )
         pairs = zip(config.latents, self.datasets, strict=False)
-        self.latents = [Latents(folder, dataset) for folder, dataset in pairs]
+        self.latents = [Encoded(folder, dataset, "latents") for folder, dataset in pairs]
+        pairs = zip(config.texts, self.datasets, strict=False)
+        self.texts = [Encoded(folder, dataset, "texts") for folder, dataset in pairs]
         self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def __getitem__(self, step: int) -> Batch:
-        seen, captions = [], []
+        seen, captions, words = [], [], []
         for sample in (step * self.batch + row for row in self.rows):
             epoch, position = divmod(sample, int(self.ends[-1]))
             which, index = self._locate(self._order(epoch)[position])
             dataset = self.datasets[which]
-            seen.append(self.latents[which].latents(index) if self.latents else dataset.frames(index))
-            scene = Scene.model_validate(dataset.row(index))
-            captions.append(caption(scene, keyed_seed(self.config.seed, "caption", sample)))
+            seen.append(self.latents[which].values(index) if self.latents else dataset.frames(index))
+            key = keyed_seed(self.config.seed, "caption", sample)
+            if self.texts:
+                texts = self.texts[which]
+                chosen = key % texts.info.shape[0]
+                text, length = texts.notes(index)[chosen]
+                captions.append(text)
+                words.append(torch.from_numpy(texts.values(index)[chosen, :length].copy()))
+            else:
+                captions.append(caption(Scene.model_validate(dataset.row(index)), key))
         stacked = torch.from_numpy(np.stack(seen))
+        vectors = tuple(words) if self.texts else None
         if self.latents:
             nothing = torch.empty(len(seen), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
-            return Batch(nothing, captions, self.rows, stacked.float())
-        return Batch(stacked, captions, self.rows)
+            return Batch(nothing, captions, self.rows, stacked.float(), vectors)
+        return Batch(stacked, captions, self.rows, words=vectors)
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:

@@ -116,9 +116,17 @@ def load_autoencoder(folder: str | Path, device: str | torch.device = "cpu") -> 
         ModelError: there is none, or a file is missing, broken or of something else.
     """
     folder = Path(folder)
+    card = read_autoencoder_card(folder)
+    network = VideoAutoencoder(card.network)
+    load_weights(network, folder)
+    return Autoencoder(network.to(device), card.name)
+
+
+def read_autoencoder_card(folder: Path) -> AutoencoderCard:
+    """The name and sizes of an autoencoder, without its weights. Errors as :func:`load_autoencoder`."""
     file = folder / "config.json"
     try:
-        card = AutoencoderCard.model_validate_json(file.read_bytes())
+        return AutoencoderCard.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         raise ModelError(
             f"{folder} holds no video autoencoder: it has no config.json; train one with the recipe "
@@ -127,6 +135,3 @@ def load_autoencoder(folder: str | Path, device: str | torch.device = "cpu") -> 
     except ValidationError as error:
         summary = validation_summary(error, AutoencoderCard)
         raise ModelError(f"{file} is of no video autoencoder: {summary}") from None
-    network = VideoAutoencoder(card.network)
-    load_weights(network, folder)
-    return Autoencoder(network.to(device), card.name)

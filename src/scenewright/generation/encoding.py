@@ -1,23 +1,27 @@
-"""Datasets to latents, once and for all: see :mod:`scenewright.data.latents`."""
+"""Datasets as frozen encoders see them, once and for all: see :mod:`scenewright.data.encoded`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from scenewright.data.latents import LatentWriter
+from scenewright.data.encoded import EncodedWriter
 from scenewright.data.shards import Shards
+from scenewright.data.world_source import caption
 from scenewright.generation.autoencoder import Autoencoder
+from scenewright.generation.text_embedding import TextEmbedder
+from scenewright.seeds import keyed_seed
+from scenewright.world.scene import Scene
+
+OnDone = Callable[[int], None]
 
 
-def encode_shards(
-    autoencoder: Autoencoder,
-    dataset: Shards,
-    folder: Path | None = None,
-    on_done: Callable[[int], None] | None = None,
+def encode_clips(
+    autoencoder: Autoencoder, dataset: Shards, folder: Path | None = None, on_done: OnDone | None = None
 ) -> Path:
     """Write the latents of every clip of ``dataset``; goes on where it was stopped. Returns the folder.
 
@@ -25,25 +29,66 @@ def encode_shards(
     number of clips of each finished shard.
 
     Raises:
-        ValueError: clips of a size that does not divide, or a folder of other latents.
+        ValueError: clips of a size that does not divide, or a folder of something else.
     """
-    info = dataset.info
-    config = autoencoder.config
+    info, config = dataset.info, autoencoder.config
     shape = (config.channels, *config.grid(info.num_frames, info.height, info.width))
-    folder = folder or latents_folder(autoencoder, dataset.folder)
-    writer = LatentWriter(folder, dataset, autoencoder.encoder_hash, shape)
-    missing = writer.missing()
+    folder = folder or beside(dataset.folder, "latents", autoencoder.encoder_hash)
+    writer = EncodedWriter(folder, dataset, "latents", autoencoder.encoder_hash, shape)
+
+    def encode(clips: range) -> tuple[np.ndarray, list[Any]]:
+        frames = np.stack([dataset.frames(i) for i in clips])
+        return autoencoder.encode(torch.from_numpy(frames)).numpy(), []
+
+    _write(writer, encode, on_done)
+    return folder
+
+
+def encode_captions(
+    embedder: TextEmbedder,
+    dataset: Shards,
+    captions: int,
+    folder: Path | None = None,
+    on_done: OnDone | None = None,
+) -> Path:
+    """Write ``captions`` captions of every clip of ``dataset`` and the vectors of their words; otherwise as
+    :func:`encode_clips`."""
+    config = embedder.config
+    folder = folder or beside(dataset.folder, "texts", embedder.hash)
+    shape = (captions, config.max_tokens, config.width)
+    writer = EncodedWriter(folder, dataset, "texts", embedder.hash, shape)
+
+    def encode(clips: range) -> tuple[np.ndarray, list[Any]]:
+        values = np.zeros((len(clips), *shape), dtype=np.float16)
+        notes = []
+        for place, index in enumerate(clips):
+            scene = Scene.model_validate(dataset.row(index))
+            texts = [caption(scene, keyed_seed("encoded caption", index, k)) for k in range(captions)]
+            words = [embedder.embed(text).numpy() for text in texts]
+            for k, vectors in enumerate(words):
+                values[place, k, : len(vectors)] = vectors
+            notes.append([[text, len(vectors)] for text, vectors in zip(texts, words, strict=True)])
+        return values, notes
+
+    _write(writer, encode, on_done)
+    return folder
+
+
+def beside(dataset: Path, kind: str, encoder: str) -> Path:
+    """Where what an encoder makes of a dataset is kept: beside it."""
+    return dataset.with_name(f"{dataset.name}.{kind}-{encoder[:12]}")
+
+
+def _write(
+    writer: EncodedWriter,
+    encode: Callable[[range], tuple[np.ndarray, list[Any]]],
+    on_done: OnDone | None,
+) -> None:
+    info, missing = writer.dataset.info, writer.missing()
     if on_done:
         on_done(info.clips - sum(info.count(shard) for shard in missing))
     for shard in missing:
         first = shard * info.shard_size
-        frames = np.stack([dataset.frames(first + i) for i in range(info.count(shard))])
-        writer.write(shard, autoencoder.encode(torch.from_numpy(frames)).numpy())
+        writer.write(shard, *encode(range(first, first + info.count(shard))))
         if on_done:
             on_done(info.count(shard))
-    return folder
-
-
-def latents_folder(autoencoder: Autoencoder, dataset: Path) -> Path:
-    """Where the latents of a dataset are kept: beside it."""
-    return dataset.with_name(f"{dataset.name}.latents-{autoencoder.encoder_hash[:12]}")

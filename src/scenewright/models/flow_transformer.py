@@ -22,7 +22,7 @@ from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
-from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
+from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, masked_mean
 
 
 class FlowTransformerConfig(Config):
@@ -132,7 +132,12 @@ class FlowTransformer(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them."""
+        """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them.
+
+        In place of ids int64 it takes word vectors that were computed before, float (B, S, E).
+        """
+        if ids_BS.is_floating_point():
+            return ids_BS, masked_mean(ids_BS, mask_BS)
         return self.text_encoder(ids_BS, mask_BS)
 
     def forward(

@@ -42,8 +42,7 @@ class TextEncoder(nn.Module):
         for layer in self.layers:
             x_BSD = layer(x_BSD, mask_BS)
         x_BSD = self.norm(x_BSD)
-        weights = mask_BS[..., None].to(x_BSD.dtype)
-        return x_BSD, (x_BSD * weights).sum(1) / weights.sum(1)
+        return x_BSD, masked_mean(x_BSD, mask_BS)
 
 
 class _Layer(nn.Module):
@@ -57,3 +56,9 @@ class _Layer(nn.Module):
     def forward(self, x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
         x_BSD = x_BSD + self.attention(self.attention_norm(x_BSD), mask_BS=mask_BS)
         return x_BSD + self.mlp(self.mlp_norm(x_BSD))
+
+
+def masked_mean(x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
+    """The mean (B, D) of the vectors where the mask is True."""
+    weights = mask_BS[..., None].to(x_BSD.dtype)
+    return (x_BSD * weights).sum(1) / weights.sum(1)

@@ -86,8 +86,6 @@ class VideoAutoencoder(nn.Module):
 
     #: Methods beside ``forward`` that use the weights.
     forward_methods: ClassVar[tuple[str, ...]] = ("encode", "decode", "tokenize")
-    #: Modules that are alike: compiled and recomputed one by one.
-    repeated_blocks: ClassVar[tuple[str, ...]] = ("encoder.levels.*.blocks.*", "decoder.levels.*.blocks.*")
 
     latent_mean: torch.Tensor
     latent_std: torch.Tensor
@@ -153,9 +151,9 @@ class VideoAutoencoder(nn.Module):
     def settle(self, sums: Mapping[str, torch.Tensor], spare: torch.Tensor) -> None:
         """After an update: mean and standard deviation of latents follow the batch, and so does a codebook.
 
-        ``sums``: of the whole batch. ``spare``: float (codes, Z), vectors of the batch for dead codes.
+        ``sums``: of the whole batch. ``spare``: float (spares, Z), vectors of the batch for dead codes.
         """
-        momentum = max(0.01, 1 / (1 + int(self.settled)))
+        momentum = max(0.01, 10 / (10 + int(self.settled)))
         mean = sums["sum"] / sums["count"]
         square = self.latent_std.double().square() + self.latent_mean.double().square()
         square = torch.lerp(square, sums["squares"] / sums["count"], momentum)

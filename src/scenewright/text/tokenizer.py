@@ -51,6 +51,11 @@ class Tokenizer:
         Path(path).write_bytes(self._model)
 
     @property
+    def serialized(self) -> bytes:
+        """The contents of its file."""
+        return self._model
+
+    @property
     def size(self) -> int:
         return int(self._processor.vocab_size())
 

@@ -40,6 +40,7 @@ class Stage(Config):
 class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
     ``autoencoder``: the model folder of the one whose latents the network learns, instead of pixels.
+    ``text_encoder``: a model folder whose text encoder the network has, frozen, instead of training its own.
 
     ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
     rounding. ``threads`` and ``workers`` (data processes) and ``parallel`` fit the run to the machines;
@@ -53,6 +54,7 @@ class TrainingRecipe(Config):
     network: NetworkConfig = FlowTransformerConfig()
     init_from: Path | None = None
     autoencoder: Path | None = None
+    text_encoder: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     objective: ObjectiveConfig = FlowMatchingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()

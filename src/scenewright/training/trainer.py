@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from scenewright.config import to_yaml
+from scenewright.config import load_recipe, to_yaml
 from scenewright.data.streams import Batch
 from scenewright.seeds import keyed_seed
 from scenewright.training.callbacks import (
@@ -274,13 +274,17 @@ class Trainer:
         if plain is None:
             if self.layout.is_main:
                 (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
-        elif plain["recipe"] != self.recipe.identity:
+        elif self.recipe.identity != plain["recipe"] and self.recipe.identity != self._begun_with().identity:
             raise ValueError(
                 f"{self.output} holds a run of another recipe; choose another --output, or use the recipe in "
                 f"{self.output / 'recipe.yaml'}"
             )
         else:
             load_run_state(self)
+
+    def _begun_with(self) -> TrainingRecipe:
+        """The recipe that the run's folder was begun with; keys that are newer have their defaults."""
+        return load_recipe(TrainingRecipe, self.output / "recipe.yaml")
 
     def _roll_back(self) -> None:
         """Back to the newest checkpoint, and past the data that led to the fault."""

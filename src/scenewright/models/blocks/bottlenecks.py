@@ -72,10 +72,12 @@ class BottleneckConfig(ChoiceConfig):
 
 
 class Bottleneck(nn.Module):
-    """(..., E) to a :class:`Code`. ``inputs``: E. ``codes``: how many codes there are, 0 if continuous."""
+    """(..., E) to a :class:`Code`. ``inputs``: E. ``codes``: how many codes there are, 0 if continuous.
+    ``spares``: how many vectors of a batch :meth:`settle` wants beside its sums."""
 
     inputs: int
     codes: int = 0
+    spares: int = 0
 
     @abstractmethod
     def forward(self, h: torch.Tensor, noise: torch.Tensor | None = None) -> Code:
@@ -165,7 +167,7 @@ class VQ(Bottleneck):
 
     def __init__(self, channels: int, codes: int, decay: float, restart_below: float) -> None:
         super().__init__()
-        self.inputs, self.codes = channels, codes
+        self.inputs, self.codes, self.spares = channels, codes, codes
         self.decay, self.restart_below = decay, restart_below
         self.register_buffer("codebook", torch.randn(codes, channels))
         self.register_buffer("uses", torch.zeros(codes))

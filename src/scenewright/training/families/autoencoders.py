@@ -35,11 +35,14 @@ class AutoencoderFamily(Family):
         assert isinstance(network, VideoAutoencoderConfig)
         if recipe.sample_prompts or recipe.sampling != SamplingSettings():
             raise ValueError("sampling and sample_prompts do nothing for an autoencoder; leave them out")
-        if recipe.autoencoder is not None:
-            raise ValueError("autoencoder does nothing for an autoencoder; leave it out")
+        for name in ("autoencoder", "text_encoder"):
+            if getattr(recipe, name) is not None:
+                raise ValueError(f"{name} does nothing for an autoencoder; leave it out")
+        validated = [] if recipe.validation is None else [recipe.validation.data]
+        for data in (*(stage.data for stage in recipe.stages), *validated):
+            if data is not None and (data.latents or data.texts):
+                raise ValueError("an autoencoder is trained on frames; leave data.latents and data.texts out")
         for stage in recipe.stages:
-            if stage.data.latents:
-                raise ValueError("an autoencoder is trained on frames; leave data.latents out")
             objective = stage.objective or recipe.objective
             if not isinstance(objective, ReconstructionConfig):
                 raise ValueError("an autoencoder is trained by objective.name = reconstruction")

@@ -45,7 +45,7 @@ class Family(ABC):
 
     @abstractmethod
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids int64 (B, S) and mask bool (B, S)."""
+        """Token ids int64 (B, S), or word vectors float32 (B, S, E), and mask bool (B, S)."""
 
     def see(self, batch: Batch) -> Batch:
         """The batch with what the network sees of it."""

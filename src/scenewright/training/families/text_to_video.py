@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import nn
 
 from scenewright.clip import Prompt
-from scenewright.data.latents import read_latents_info
+from scenewright.data.encoded import read_encoded_info
 from scenewright.data.streams import Batch, StreamConfig
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family
@@ -34,6 +36,9 @@ class TextToVideoFamily(Family):
     """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer` of pixels or of the latents of
     an autoencoder, and samples of prompts."""
 
+    #: The words of the batch's captions that are known already.
+    _words: Mapping[str, torch.Tensor] = MappingProxyType({})
+
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
         network = recipe.network
@@ -47,13 +52,18 @@ class TextToVideoFamily(Family):
                 network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
         if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
             raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
+        if recipe.text_encoder is None and any(data.texts for data in _streams(recipe)):
+            raise ValueError("data.texts need text_encoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
         self._check_latents()
+        self._check_texts()
         path = self._tokenizer_path
         if path.exists():
             return
-        if self.recipe.init_from is not None:
+        if self.embedder is not None:
+            tokenizer = self.embedder.tokenizer
+        elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
         else:
             tokenizer = training_tokenizer(self._config.text.vocabulary)
@@ -66,6 +76,12 @@ class TextToVideoFamily(Family):
         return None if folder is None else load_autoencoder(folder, self.device)
 
     @cached_property
+    def embedder(self) -> TextEmbedder | None:
+        """The frozen text encoder; None where the network trains its own."""
+        folder = self.recipe.text_encoder
+        return None if folder is None else TextEmbedder.of(load_pipeline(folder, self.device))
+
+    @cached_property
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.load(self._tokenizer_path)
 
@@ -73,9 +89,14 @@ class TextToVideoFamily(Family):
         network = FlowTransformer(self._config).train()
         if self.recipe.init_from is not None:
             network.load_state_dict(load_pipeline(self.recipe.init_from).model.state_dict())
+        if self.embedder is not None:
+            network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
 
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.embedder is not None:
+            known = self._words
+            return _padded([known[t] if t in known else self.embedder.embed(t) for t in texts])
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
     def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
@@ -83,6 +104,7 @@ class TextToVideoFamily(Family):
         return found.clip.model, found.tokens
 
     def see(self, batch: Batch) -> Batch:
+        self._words = dict(zip(batch.captions, batch.words or (), strict=batch.words is not None))
         if self.autoencoder is None or batch.latents is not None:
             return batch
         return replace(batch, latents=self.autoencoder.encode(batch.frames).float())
@@ -121,6 +143,8 @@ class TextToVideoFamily(Family):
         if self.autoencoder is None:
             return
         config, folder = self.autoencoder.config, self.recipe.autoencoder
+        assert folder is not None
+        self._begin_with("autoencoder", folder, self.autoencoder.encoder_hash)
         if config.channels != self._config.channels:
             raise ValueError(
                 f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
@@ -128,11 +152,30 @@ class TextToVideoFamily(Family):
         for data in _streams(self.recipe):
             self._config.grid(*config.grid(data.num_frames, data.height, data.width))
             for cache in data.latents:
-                if read_latents_info(cache).encoder != self.autoencoder.encoder_hash:
-                    raise ValueError(
-                        f"{cache} holds latents of another autoencoder than {folder}; encode the dataset "
-                        "with that one (scenewright data encode)"
-                    )
+                _check_encoder(cache, self.autoencoder.encoder_hash, folder)
+
+    def _check_texts(self) -> None:
+        """ValueError where the network, the text encoder and the encoded captions do not fit together."""
+        if self.embedder is None:
+            return
+        folder = self.recipe.text_encoder
+        assert folder is not None
+        self._begin_with("text_encoder", folder, self.embedder.hash)
+        if self._config.text != self.embedder.config:
+            raise ValueError(f"network.text has other sizes than the text encoder of {folder}")
+        for data in _streams(self.recipe):
+            for cache in data.texts:
+                _check_encoder(cache, self.embedder.hash, folder)
+
+    def _begin_with(self, name: str, folder: Path, encoder: str) -> None:
+        """A run goes on only with the encoder that it was begun with."""
+        begun = self.output / f"{name}.sha256"
+        if not begun.exists():
+            begun.write_text(encoder + "\n", "utf-8")
+        elif begun.read_text("utf-8").strip() != encoder:
+            raise ValueError(
+                f"{folder} has changed since {self.output} was begun; choose another --output, or put it back"
+            )
 
     @property
     def _config(self) -> FlowTransformerConfig:
@@ -142,6 +185,26 @@ class TextToVideoFamily(Family):
     @property
     def _tokenizer_path(self) -> Path:
         return self.output / "tokenizer.model"
+
+
+def _check_encoder(cache: Path, encoder: str, folder: Path) -> None:
+    info = read_encoded_info(cache)
+    if info.encoder != encoder:
+        raise ValueError(
+            f"{cache} holds {info.kind} of another encoder than that of {folder}; encode the dataset with "
+            "that one (scenewright data encode)"
+        )
+
+
+def _padded(words: Sequence[torch.Tensor], multiple: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    """Word vectors float32 (B, S, E), zeros behind their ends, and mask bool (B, S)."""
+    length = -(-max(len(vectors) for vectors in words) // multiple) * multiple
+    x_BSE = torch.zeros(len(words), length, words[0].shape[1])
+    mask_BS = torch.zeros(len(words), length, dtype=torch.bool)
+    for row, vectors in enumerate(words):
+        x_BSE[row, : len(vectors)] = vectors
+        mask_BS[row, : len(vectors)] = True
+    return x_BSE, mask_BS
 
 
 def _streams(recipe: TrainingRecipe) -> Iterator[StreamConfig]:

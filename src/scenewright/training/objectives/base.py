@@ -28,7 +28,7 @@ MODEL = "model"
 @dataclass(frozen=True)
 class Inputs:
     """What a loss sees. ``x``: float32 (B, C, T, H, W), pixels in [-1, 1] or latents; ``ids`` int64 and
-    ``mask`` bool (B, S)."""
+    ``mask`` bool (B, S); in place of ids, word vectors float32 (B, S, E) of a frozen encoder."""
 
     x: torch.Tensor
     ids: torch.Tensor

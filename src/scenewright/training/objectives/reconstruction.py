@@ -125,14 +125,15 @@ class Reconstruction(Objective):
             return
         network = cast(VideoAutoencoder, bare(model))
         vectors = torch.cat(self._vectors)
-        codes = network.bottleneck.codes if "uses" in self._sums else 0
-        generator = torch.Generator().manual_seed(keyed_seed("spare vectors", step))
-        spare = vectors[torch.randint(len(vectors), (codes,), generator=generator)]
         if dist.is_initialized():
             for tensor in self._sums.values():
                 dist.all_reduce(tensor)
-            dist.broadcast(spare, 0)
-        network.settle(self._sums, spare)
+            parts = [torch.empty_like(vectors) for _ in range(dist.get_world_size())]
+            dist.all_gather(parts, vectors)
+            vectors = torch.cat(parts)
+        generator = torch.Generator().manual_seed(keyed_seed("spare vectors", step))
+        chosen = torch.randint(len(vectors), (network.bottleneck.spares,), generator=generator)
+        network.settle(self._sums, vectors[chosen.to(vectors.device)])
         self._sums, self._vectors = {}, []
 
     def _through(self, model: nn.Module, x_BCTHW: torch.Tensor, draws: Draws) -> Reconstructed:
@@ -146,7 +147,7 @@ class Reconstruction(Objective):
     def _gather(self, network: VideoAutoencoder, made: Reconstructed) -> None:
         for name, value in network.statistics(made.code).items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._vectors.append(made.code.vectors.flatten(0, -2))
+        self._vectors.append(made.code.vectors.flatten(0, -2).contiguous())
 
     def _judgement(self, x_BCTHW: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         assert self.discriminator is not None

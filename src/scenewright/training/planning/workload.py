@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from scenewright.generation.autoencoder import read_autoencoder_card
 from scenewright.models.blocks.attention import EXPLICIT_SCORES
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.training.config import TrainingRecipe
@@ -28,7 +30,8 @@ from scenewright.training.planning.inventory import Inventory, inventory, stages
 @dataclass(frozen=True)
 class StageWork:
     """One stage of a recipe. ``grid``: tokens of a clip as (frames, rows, columns); ``pixels``: values of a
-    clip; ``words``: tokens of a caption; ``products``: of one clip, added up by what divides them."""
+    clip, or of its latents; ``words``: tokens of a caption; ``products``: of one clip, added up by what
+    divides them."""
 
     steps: int
     batch: int
@@ -93,7 +96,10 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
     found = []
     for stage in recipe.stages:
         data = stage.data
-        grid = network.grid(data.num_frames, data.height, data.width)
+        size = (data.num_frames, data.height, data.width)
+        if recipe.autoencoder is not None:
+            size = read_autoencoder_card(recipe.autoencoder).network.grid(*size)
+        grid = network.grid(*size)
         few = (grid[0] * grid[1] * grid[2]) ** 2 <= EXPLICIT_SCORES
         fused = not (kernels == "cpu" and recipe.precision == "bfloat16" and few)
         products = clip_products(network, grid, words, fused=fused, trains=lambda name: name not in frozen)
@@ -102,7 +108,7 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
                 steps=stage.steps,
                 batch=stage.batch,
                 grid=grid,
-                pixels=network.channels * data.num_frames * data.height * data.width,
+                pixels=network.channels * math.prod(size),
                 words=words,
                 products=_added(products),
                 positions=position_operations(network, grid),
