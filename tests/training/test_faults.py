@@ -166,7 +166,7 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
     assert CheckpointStore(tmp_path / "run" / "checkpoints").steps() == [6, 8, 10]
 
 
-class Deadly(streams.WorldBatches):
+class Deadly(streams.Batches):
     """Its worker process dies at batch 2 of the first stage, once."""
 
     marker: Path
@@ -181,7 +181,7 @@ class Deadly(streams.WorldBatches):
 def test_the_death_of_a_data_worker_is_reported_and_survived(tmp_path, monkeypatch):
     Deadly.marker = tmp_path / "died"
     Trainer(RECIPE, tmp_path / "whole").run()
-    monkeypatch.setattr(streams, "WorldBatches", Deadly)
+    monkeypatch.setattr(streams, "Batches", Deadly)
     Trainer(RECIPE.model_copy(update={"workers": 1}), tmp_path / "run").run()
     assert Deadly.marker.exists()
     (event,) = events(tmp_path / "run")

@@ -1,21 +1,30 @@
-"""Endless, resumable streams of batches: batch ``k`` depends only on the stream's settings and ``k``."""
+"""Endless, resumable streams of batches: batch ``k`` depends only on the stream's settings and ``k``.
+
+With loss-weighted order it also depends on the losses of earlier batches, which the run keeps
+(:class:`.order.LossOrder`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch.utils.data import DataLoader, Dataset
 
-from scenewright.data.encoded import Encoded
-from scenewright.data.shards import Shards
-from scenewright.data.world_source import WorldSource, caption
-from scenewright.seeds import keyed_seed
-from scenewright.world.scene import Scene
+from scenewright.config import Config
+from scenewright.data.augmentation import AugmentConfig
+from scenewright.data.order import AHEAD, Chosen, Endless, Order, OrderConfig, ShuffledConfig, build_order
+from scenewright.data.readers import Item, Reader, ShardReader, WorldReader
+from scenewright.data.sampling import Mixture
+from scenewright.data.world_source import WorldSource
+
+#: What the parts of a mixture have alike, and take over from the whole.
+_ALIKE = ("width", "height", "num_frames", "fps", "split")
 
 
 class StreamConfig(WorldSource):
@@ -25,11 +34,38 @@ class StreamConfig(WorldSource):
     ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames,
     and of its encoded captions, of which one is read instead of writing a new one; ``data encode`` makes
     them.
+
+    ``order``: which clips come when, for shards. ``augment``: how clips and, with them, captions are changed.
+    ``mixture``: several streams by ratio in place of this one, each with its own source and changes; sizes
+    are those given here.
     """
 
     shards: tuple[Path, ...] = ()
     latents: tuple[Path, ...] = ()
     texts: tuple[Path, ...] = ()
+    order: OrderConfig = ShuffledConfig()
+    augment: AugmentConfig = AugmentConfig()
+    mixture: tuple[MixturePart, ...] = ()
+
+    @property
+    def frames_out(self) -> int:
+        """Frames of a clip that comes out."""
+        first = self.mixture[0].data if self.mixture else self
+        return first.augment.frames or self.num_frames
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_of_parts(cls, data: Any) -> Any:
+        """Parts of a mixture are of the whole's size where they do not say another."""
+        if not isinstance(data, Mapping) or not data.get("mixture"):
+            return data
+        alike = {name: data[name] for name in _ALIKE if name in data}
+        parts = []
+        for part in data["mixture"]:
+            if isinstance(part, Mapping) and isinstance(part.get("data", {}), Mapping):
+                part = {**part, "data": {**alike, **part.get("data", {})}}
+            parts.append(part)
+        return {**data, "mixture": parts}
 
     @model_validator(mode="after")
     def _check_encoded(self) -> StreamConfig:
@@ -38,7 +74,43 @@ class StreamConfig(WorldSource):
                 raise ValueError(
                     f"{name} has {len(folders)} folders and shards {len(self.shards)}; name one for each"
                 )
+            if folders and self.augment != AugmentConfig():
+                raise ValueError(f"augment cannot change {name} that were made beforehand; leave one out")
         return self
+
+    @model_validator(mode="after")
+    def _check_order(self) -> StreamConfig:
+        if self.order.name != "shuffled" and not self.shards:
+            raise ValueError(f"order.name = {self.order.name} needs shards: an endless source has no order")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mixture(self) -> StreamConfig:
+        if not self.mixture:
+            return self
+        for name in ("shards", "latents", "texts", "order", "augment"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} beside mixture does nothing; say it in the parts of the mixture")
+        for part in self.mixture:
+            data = part.data
+            if data.mixture or data.order.name != "shuffled":
+                raise ValueError("a part of a mixture has no mixture or order of its own")
+            if bool(data.latents) != bool(self.mixture[0].data.latents) or data.texts:
+                raise ValueError("latents are of all parts of a mixture or of none, and texts of none")
+            sizes = [(d.frames_out, d.height, d.width) for d in (data, self.mixture[0].data)]
+            if sizes[0] != sizes[1] or (data.height, data.width) != (self.height, self.width):
+                raise ValueError(f"the parts of a mixture differ in (frames, height, width): {sizes}")
+        return self
+
+
+class MixturePart(Config):
+    """One stream of a mixture. ``weight``: its part of the sum of all weights."""
+
+    weight: float = Field(default=1.0, gt=0)
+    data: StreamConfig
+
+
+StreamConfig.model_rebuild()
 
 
 @dataclass(frozen=True)
@@ -46,85 +118,86 @@ class Batch:
     """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts. ``rows``: which samples of the whole
     batch these are, where several processes share it. ``latents``: float32 (B, Z, t, h, w), which a network
     of latents sees; where they come from a cache, there are no frames (T = 0). ``words``: the vectors of
-    each caption's words, float16 (S, E), where they come from a cache."""
+    each caption's words, float16 (S, E), where they come from a cache. ``weights``: float32 (B,) of the
+    samples' losses, None where all are 1. ``notes``: numbers for the log."""
 
     frames: torch.Tensor
     captions: list[str]
     rows: range
     latents: torch.Tensor | None = None
     words: tuple[torch.Tensor, ...] | None = None
+    weights: torch.Tensor | None = None
+    notes: Mapping[str, float] = field(default_factory=dict)
 
 
-class WorldBatches(Dataset[Batch]):
-    """Renders as it goes: every clip is new."""
+class Pick(NamedTuple):
+    """A batch that was chosen outside of the stream."""
 
-    def __init__(self, config: StreamConfig, batch: int, rows: range) -> None:
-        self.config, self.batch, self.rows = config, batch, rows
-
-    def __getitem__(self, step: int) -> Batch:
-        indices = [step * self.batch + row for row in self.rows]
-        scenes = [self.config.scene(i) for i in indices]
-        captions = [
-            caption(scene, keyed_seed(self.config.seed, "caption", i))
-            for scene, i in zip(scenes, indices, strict=True)
-        ]
-        return Batch(torch.from_numpy(self.config.render(scenes)), captions, self.rows)
+    step: int
+    chosen: Chosen
 
 
-class ShardBatches(Dataset[Batch]):
-    """Reads finished shards of one or more folders, shuffled anew each epoch."""
+class Batches(Dataset[Batch]):
+    """This process's ``rows`` of the batches of a stream."""
 
     def __init__(self, config: StreamConfig, batch: int, rows: range) -> None:
         self.config, self.batch, self.rows = config, batch, rows
-        self.datasets = [Shards(folder) for folder in config.shards]
-        for dataset in self.datasets:
-            info = dataset.info
-            found = (info.num_frames, info.height, info.width)
-            if found != (config.num_frames, config.height, config.width):
-                raise ValueError(
-                    f"{dataset.folder} holds clips of (frames, height, width) {found}; the recipe asks for "
-                    f"{(config.num_frames, config.height, config.width)}"
-                )
-        pairs = zip(config.latents, self.datasets, strict=False)
-        self.latents = [Encoded(folder, dataset, "latents") for folder, dataset in pairs]
-        pairs = zip(config.texts, self.datasets, strict=False)
-        self.texts = [Encoded(folder, dataset, "texts") for folder, dataset in pairs]
-        self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
-        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+        parts = [part.data for part in config.mixture] or [config]
+        self.readers: list[Reader] = [ShardReader(p) if p.shards else WorldReader(p) for p in parts]
+        self.order = self._order()
 
-    def __getitem__(self, step: int) -> Batch:
-        seen, captions, words = [], [], []
-        for sample in (step * self.batch + row for row in self.rows):
-            epoch, position = divmod(sample, int(self.ends[-1]))
-            which, index = self._locate(self._order(epoch)[position])
-            dataset = self.datasets[which]
-            seen.append(self.latents[which].values(index) if self.latents else dataset.frames(index))
-            key = keyed_seed(self.config.seed, "caption", sample)
-            if self.texts:
-                texts = self.texts[which]
-                chosen = key % texts.info.shape[0]
-                text, length = texts.notes(index)[chosen]
-                captions.append(text)
-                words.append(torch.from_numpy(texts.values(index)[chosen, :length].copy()))
-            else:
-                captions.append(caption(Scene.model_validate(dataset.row(index)), key))
-        stacked = torch.from_numpy(np.stack(seen))
-        vectors = tuple(words) if self.texts else None
-        if self.latents:
-            nothing = torch.empty(len(seen), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
-            return Batch(nothing, captions, self.rows, stacked.float(), vectors)
-        return Batch(stacked, captions, self.rows, words=vectors)
+    def __getitem__(self, key: int | Pick) -> Batch:
+        step, chosen = key if isinstance(key, Pick) else (key, self.order.batch(key))
+        items: dict[int, Item] = {}
+        for source, reader in enumerate(self.readers):
+            rows = [row for row in self.rows if chosen.sources[row] == source]
+            if rows:
+                samples = [step * self.batch + row for row in rows]
+                found = reader.read(samples, [int(chosen.clips[row]) for row in rows])
+                items |= dict(zip(rows, found, strict=True))
+        return self._collated([items[row] for row in self.rows], chosen)
 
-    def _order(self, epoch: int) -> np.ndarray:
-        if self._epoch[0] != epoch:
-            rng = np.random.default_rng(keyed_seed(self.config.seed, "epoch", epoch))
-            self._epoch = (epoch, rng.permutation(int(self.ends[-1])))
-        return self._epoch[1]
+    def _order(self) -> Order:
+        config, batch = self.config, self.batch
+        if config.mixture:
+            return _Mixed(config, [reader.count for reader in self.readers], batch)
+        (reader,) = self.readers
+        if reader.count is None:
+            return Endless(batch)
+        return build_order(config.order, reader.count, batch, config.seed, lambda: reader.columns)
 
-    def _locate(self, index: int) -> tuple[int, int]:
-        """(which dataset, which of its clips)."""
-        which = int(np.searchsorted(self.ends, index, side="right"))
-        return which, int(index - (self.ends[which - 1] if which else 0))
+    def _collated(self, items: Sequence[Item], chosen: Chosen) -> Batch:
+        captions = [item.caption for item in items]
+        seen = torch.from_numpy(np.stack([item.seen for item in items]))
+        vectors = tuple(item.words for item in items if item.words is not None) or None
+        weights = None
+        if chosen.weights is not None:
+            weights = torch.from_numpy(chosen.weights[self.rows.start : self.rows.stop]).float()
+        notes = dict(chosen.notes)
+        if any(part.augment != AugmentConfig() for part in self._parts):
+            notes["augmented"] = float(np.mean([item.changed for item in items]))
+            notes["augmentation_refused"] = float(np.mean([item.refused for item in items]))
+        if self._parts[0].latents:
+            nothing = torch.empty(len(items), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
+            return Batch(nothing, captions, self.rows, seen.float(), vectors, weights, notes)
+        return Batch(seen, captions, self.rows, None, vectors, weights, notes)
+
+    @property
+    def _parts(self) -> list[StreamConfig]:
+        return [part.data for part in self.config.mixture] or [self.config]
+
+
+class _Mixed:
+    """Batches from several sources, each with its share."""
+
+    def __init__(self, config: StreamConfig, counts: Sequence[int | None], batch: int) -> None:
+        self._mixture = Mixture(counts, [part.weight for part in config.mixture], batch, config.seed)
+
+    def batch(self, step: int) -> Chosen:
+        sources, samples = self._mixture.batch(step)
+        shares = np.bincount(sources, minlength=int(sources.max()) + 1) / len(sources)
+        notes = {f"share_of_part_{i}": float(share) for i, share in enumerate(shares)}
+        return Chosen(samples, sources, notes=notes)
 
 
 def batches(
@@ -136,32 +209,48 @@ def batches(
     *,
     rank: int = 0,
     ranks: int = 1,
+    choose: Order | None = None,
 ) -> Iterator[Batch]:
     """Batches ``start`` to ``stop`` - 1 in order, prepared ahead by ``workers`` processes (0: in this).
 
-    With several ``ranks``, each gets its consecutive share of every batch of ``batch`` samples.
+    With several ``ranks``, each gets its consecutive share of every batch of ``batch`` samples. ``choose``:
+    what chooses the batches, in this process, as loss-weighted order needs; by default the stream does.
 
     Raises:
-        ValueError: the batch has fewer samples than there are processes, or cannot be shared evenly.
+        ValueError: the batch has fewer samples than there are processes, or cannot be shared evenly; or the
+            order is by loss and nothing keeps losses.
     """
     if batch % ranks:
         raise ValueError(f"a batch of {batch} cannot be shared evenly by {ranks} processes; change batch")
+    if config.order.name == "loss_weighted" and choose is None:
+        raise ValueError("order.name = loss_weighted is for the data that a run learns from")
     share = batch // ranks
-    rows = range(rank * share, (rank + 1) * share)
-    kind = ShardBatches if config.shards else WorldBatches
-    dataset: Dataset[Batch] = kind(config, batch, rows)
+    ahead = 3 if choose is None else min(3, (AHEAD - 1) // max(workers, 1))
+    if ahead < 1:
+        raise ValueError(f"loss-weighted order takes at most {AHEAD - 1} workers, not {workers}")
+    steps: Iterable[int | Pick] = range(start, stop)
+    if choose is not None:
+        steps = _Picks(choose, range(start, stop))
     return iter(
         DataLoader(
-            dataset,
+            Batches(config, batch, range(rank * share, (rank + 1) * share)),
             batch_size=None,
-            sampler=range(start, stop),
+            sampler=steps,
             num_workers=workers,
-            prefetch_factor=3 if workers else None,
+            prefetch_factor=ahead if workers else None,
             worker_init_fn=_quiet_worker,
             # Else opening a stream would draw from the global generator, and a resumed run opens more.
             generator=torch.Generator().manual_seed(config.seed),
         )
     )
+
+
+class _Picks:
+    def __init__(self, order: Order, steps: range) -> None:
+        self.order, self.steps = order, steps
+
+    def __iter__(self) -> Iterator[Pick]:
+        return (Pick(step, self.order.batch(step)) for step in self.steps)
 
 
 def _quiet_worker(_: int) -> None:

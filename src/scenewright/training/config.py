@@ -103,6 +103,12 @@ class TrainingRecipe(Config):
         validated = self.validation is not None and self.validation.data is not None
         if self.schedule.name == "reduce_on_plateau" and not validated:
             raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")
+        for stage in self.stages:
+            if stage.data.order.name == "loss_weighted":
+                if (stage.objective or self.objective).name != "flow_matching":
+                    raise ValueError("order.name = loss_weighted needs objective.name = flow_matching")
+                if self.parallel.local_steps is not None:
+                    raise ValueError("order.name = loss_weighted does not go with parallel.local_steps")
         if self.optimizer.name == "muon" and self.parallel.tensor != 1:
             raise ValueError(
                 "muon needs whole matrices, which parallel.tensor splits; set it to 1, or use adamw"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from scenewright.data.order import LossOrder, LossWeightedConfig
+from scenewright.data.shards import Shards
 from scenewright.data.streams import Batch, batches
 from scenewright.training.config import Stage, TrainingRecipe
 
@@ -36,6 +41,7 @@ class Feed:
         self.recipe, self.report, self.rank, self.ranks = recipe, report, rank, ranks
         self._stream: Iterator[Batch] | None = None
         self._next: tuple[int, int] | None = None
+        self._order: tuple[int, LossOrder] | None = None
 
     def get(self, step: int, offset: int = 0) -> Fed:
         """The batch of ``step``; with an ``offset``, the one that would come so many steps later in its
@@ -49,22 +55,64 @@ class Feed:
             try:
                 batch = next(self._stream)
                 break
-            except RuntimeError as error:
-                # PyTorch's data loader raises RuntimeError when a worker process is gone.
+            except (RuntimeError, ConnectionError) as error:
+                # PyTorch's data loader raises RuntimeError when a worker process is gone, and its queue
+                # ConnectionError when that goes in the middle of handing a batch over.
                 self._stream = None
-                if failures == PATIENCE or "worker" not in str(error).lower():
+                lost = isinstance(error, ConnectionError) or "worker" in str(error).lower()
+                if failures == PATIENCE or not lost:
                     raise
                 self.report(f"step {step}: a data worker died and was replaced ({_first_line(error)})")
         last = step + 1 == first + self.recipe.stages[index].steps
         self._next = None if last else (step + 1, offset)
         return Fed(batch, index, time.monotonic() - began)
 
+    def by_loss(self, step: int) -> bool:
+        """Whether the order of the data goes by losses, which :meth:`learn` must then be told."""
+        return self.recipe.stages[self.recipe.stage_at(step)[0]].data.order.name == "loss_weighted"
+
+    def learn(self, step: int, offset: int, losses: Sequence[float] | None) -> None:
+        """The losses of the whole batch that :meth:`get` gave for ``step``; None where it was skipped."""
+        index, first = self.recipe.stage_at(step)
+        order = self._loss_order(index)
+        assert order is not None
+        order.learn(step - first + offset, None if losses is None else np.asarray(losses))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        index, order = self._order or (-1, None)
+        return {"stage": index, "losses": "" if order is None else order.state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._stream, self._next, self._order = None, None, None
+        if state["losses"]:
+            order = self._loss_order(int(state["stage"]))
+            assert order is not None
+            order.load(str(state["losses"]))
+
+    def _loss_order(self, index: int) -> LossOrder | None:
+        stage = self.recipe.stages[index]
+        config = stage.data.order
+        if not isinstance(config, LossWeightedConfig):
+            return None
+        if self._order is None or self._order[0] != index:
+            count = sum(len(Shards(folder)) for folder in stage.data.shards)
+            self._order = (index, LossOrder(config, count, stage.batch, stage.data.seed))
+        return self._order[1]
+
     def _open(self, step: int, offset: int) -> None:
         index, first = self.recipe.stage_at(step)
         stage: Stage = self.recipe.stages[index]
         start, stop = step - first + offset, stage.steps + offset
         self._stream = batches(
-            stage.data, stage.batch, start, stop, self.recipe.workers, rank=self.rank, ranks=self.ranks
+            stage.data,
+            stage.batch,
+            start,
+            stop,
+            self.recipe.workers,
+            rank=self.rank,
+            ranks=self.ranks,
+            choose=self._loss_order(index),
         )
         if self.recipe.workers and threading.current_thread() is threading.main_thread():
             # PyTorch's handler raises wherever the main thread is when a worker dies, in the middle of an

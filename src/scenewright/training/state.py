@@ -53,6 +53,7 @@ def run_state(trainer: Trainer) -> dict[str, Any]:
         },
         "random": {"torch": torch.get_rng_state()},
         "schedule": trainer.schedule.state_dict(),
+        "feed": trainer.feed.state_dict(),
         "networks": {
             player: network_state(bare(network), trainer.optimizers[player])
             for player, network in trainer.networks.items()
@@ -79,6 +80,7 @@ def load_run_state(trainer: Trainer) -> None:
     for callback in trainer.callbacks:
         callback.load_state_dict(state["callbacks"][callback.name])
     trainer.schedule.load_state_dict(state["schedule"])
+    trainer.feed.load_state_dict(state["feed"])
     progress = state["progress"]
     trainer.step, trainer.data_offset = int(progress["step"]), int(progress["data_offset"])
     trainer.seconds, trainer.ended_early = float(progress["seconds"]), bool(progress["ended_early"])

@@ -115,6 +115,7 @@ class Trainer:
         self.step, self.seconds, self.data_offset = 0, 0.0, 0
         self.rollbacks, self.ended_early = 0, False
         self.inputs: Inputs | None = None
+        self._losses: list[torch.Tensor] = []
         self._resume()
 
     @property
@@ -206,10 +207,13 @@ class Trainer:
         except RollbackError:
             self._roll_back()
             return
+        if self.feed.by_loss(self.step):
+            losses = self.layout.of_whole_batch(torch.cat(self._losses).tolist())
+            self.feed.learn(self.step, self.data_offset, None if "skipped" in values else losses)
         self.step += 1
         seconds = time.monotonic() - began
         self.seconds += seconds
-        values |= {"data_wait": fed.waited, "step_seconds": seconds}
+        values |= {**fed.batch.notes, "data_wait": fed.waited, "step_seconds": seconds}
         for callback in self.callbacks:
             callback.on_step(self, values)
 
@@ -219,7 +223,7 @@ class Trainer:
         # For what networks draw themselves (dropout); processes with other samples draw other numbers.
         torch.manual_seed(keyed_seed(self.recipe.seed, "network", self.step, self.layout.data_rank))
         draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
-        self.inputs = self._inputs(objective, batch, draws)
+        self.inputs, self._losses = self._inputs(objective, batch, draws), []
         self.freezer.apply(self.step)
         rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)
         values = {"lr": rate}
@@ -254,6 +258,8 @@ class Trainer:
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                     loss, parts = objective.loss(self.model, part, player)
                 (loss * share).backward()
+            if objective.sample_losses is not None:
+                self._losses.append(objective.sample_losses)
             for name, value in {"loss": loss.item(), **parts}.items():
                 sums[name] += share * value
                 weights[name] += share

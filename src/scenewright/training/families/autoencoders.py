@@ -51,7 +51,7 @@ class AutoencoderFamily(Family):
             if objective.penalty is not None and network.bottleneck.name == "fsq":
                 raise ValueError("objective.penalty does nothing for fsq; leave it out")
             data, side = stage.data, objective.crop
-            network.grid(data.num_frames, side or data.height, side or data.width)
+            network.grid(data.frames_out, side or data.height, side or data.width)
 
     def network(self) -> VideoAutoencoder:
         assert isinstance(self.recipe.network, VideoAutoencoderConfig)

@@ -49,7 +49,7 @@ class TextToVideoFamily(Family):
                     "objective.name = reconstruction trains autoencoders, not a flow-transformer"
                 )
             if recipe.autoencoder is None:
-                network.grid(stage.data.num_frames, stage.data.height, stage.data.width)
+                network.grid(stage.data.frames_out, stage.data.height, stage.data.width)
         if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
             raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
         if recipe.text_encoder is None and any(data.texts for data in _streams(recipe)):
@@ -150,7 +150,7 @@ class TextToVideoFamily(Family):
                 f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
             )
         for data in _streams(self.recipe):
-            self._config.grid(*config.grid(data.num_frames, data.height, data.width))
+            self._config.grid(*config.grid(data.frames_out, data.height, data.width))
             for cache in data.latents:
                 _check_encoder(cache, self.autoencoder.encoder_hash, folder)
 

@@ -28,13 +28,15 @@ MODEL = "model"
 @dataclass(frozen=True)
 class Inputs:
     """What a loss sees. ``x``: float32 (B, C, T, H, W), pixels in [-1, 1] or latents; ``ids`` int64 and
-    ``mask`` bool (B, S); in place of ids, word vectors float32 (B, S, E) of a frozen encoder."""
+    ``mask`` bool (B, S); in place of ids, word vectors float32 (B, S, E) of a frozen encoder. ``weights``:
+    float32 (B,) by which samples' losses are multiplied, None where all are 1."""
 
     x: torch.Tensor
     ids: torch.Tensor
     mask: torch.Tensor
     captions: tuple[str, ...]
     draws: Draws
+    weights: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -42,21 +44,28 @@ class Inputs:
     def part(self, rows: range) -> Inputs:
         """A micro-batch: some of the samples, with their own random numbers."""
         at = slice(rows.start, rows.stop)
-        return Inputs(self.x[at], self.ids[at], self.mask[at], self.captions[at], self.draws.part(rows))
+        weights = None if self.weights is None else self.weights[at]
+        draws = self.draws.part(rows)
+        return Inputs(self.x[at], self.ids[at], self.mask[at], self.captions[at], draws, weights)
 
     def to(self, device: torch.device) -> Inputs:
         x, ids, mask = (t.to(device, non_blocking=True) for t in (self.x, self.ids, self.mask))
-        return Inputs(x, ids, mask, self.captions, self.draws)
+        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
+        return Inputs(x, ids, mask, self.captions, self.draws, weights)
 
 
 class Objective(ABC):
     """Turns (model, batch) into a loss. A mean over samples, so that micro-batches and processes average."""
 
+    #: float32 (B,): the last loss of each sample, without its weight; loss-weighted order goes by it. None
+    #: where an objective does not tell, and then that order is refused.
+    sample_losses: torch.Tensor | None = None
+
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
         """Tensors of a batch; the place for dropout of captions and words."""
         ids, mask = encode(batch.captions)
         x = frames_to_tensor(batch.frames) if batch.latents is None else batch.latents
-        return Inputs(x, ids, mask, tuple(batch.captions), draws)
+        return Inputs(x, ids, mask, tuple(batch.captions), draws, batch.weights)
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:

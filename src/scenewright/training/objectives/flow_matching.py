@@ -17,6 +17,7 @@ from torch import nn
 from scenewright.config import Config
 from scenewright.data.streams import Batch
 from scenewright.models.noise import shift_sigma
+from scenewright.seeds import keyed_seed
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 
@@ -26,6 +27,7 @@ class FlowMatchingConfig(Config):
 
     ``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
     ``caption_dropout``: how often a clip is shown without its caption, which guidance needs.
+    ``word_dropout``: how often each word of a caption is left out, so that no single word is relied upon.
     """
 
     name: Literal["flow_matching"] = "flow_matching"
@@ -35,6 +37,7 @@ class FlowMatchingConfig(Config):
     min_sigma: float = Field(default=0.1, gt=0, le=1)
     motion_weight: float = Field(default=0.0, ge=0)
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class FlowMatching(Objective):
@@ -44,9 +47,20 @@ class FlowMatching(Objective):
         self.config = config
 
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
+        captions = batch.captions
+        if self.config.word_dropout:
+            if batch.words is not None:
+                raise ValueError("objective.word_dropout cannot leave out words that were encoded beforehand")
+            captions = [self._thinned(text, draws, i) for i, text in enumerate(captions)]
         kept = (draws.uniform("caption dropout") >= self.config.caption_dropout).tolist()
-        captions = [text if keep else "" for text, keep in zip(batch.captions, kept, strict=True)]
+        captions = [text if keep else "" for text, keep in zip(captions, kept, strict=True)]
         return super().prepare(replace(batch, captions=captions), encode, draws)
+
+    def _thinned(self, text: str, draws: Draws, place: int) -> str:
+        words = text.split()
+        generator = torch.Generator().manual_seed(keyed_seed(draws.key("word dropout"), draws.rows[place]))
+        kept = (torch.rand(len(words), generator=generator) >= self.config.word_dropout).tolist()
+        return " ".join(word for word, keep in zip(words, kept, strict=True) if keep)
 
     def sample_sigma(self, draws: Draws) -> torch.Tensor:
         """Stratified logit-normal noise levels, shifted; float32 (B,) in (0, 1)."""
@@ -69,7 +83,9 @@ class FlowMatching(Objective):
         if self.config.motion_weight:
             error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(x_BCTHW))
         weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
-        loss = (weight_B * error_BTHW.mean(dim=(1, 2, 3))).mean()
+        loss_B = weight_B * error_BTHW.mean(dim=(1, 2, 3))
+        self.sample_losses = loss_B.detach()
+        loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
         parts = {"mse": per_clip.mean().item()}
         high = sigma_B > 0.8
         if high.any():

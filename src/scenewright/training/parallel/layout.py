@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -74,6 +74,16 @@ class Layout:
             for name, value in one.items():
                 found[name].append(value)
         return {name: sum(given) / len(given) for name, given in found.items()}
+
+    def of_whole_batch(self, share: Sequence[float]) -> list[float]:
+        """One number for each sample of the whole batch, of what each process has for its share. All
+        processes must call it."""
+        if self.axes is None:
+            return list(share)
+        everyone: list[tuple[int, Sequence[float]]] = [(0, ()) for _ in range(self.processes)]
+        dist.all_gather_object(everyone, (self.data_rank, list(share)))
+        shares = dict(everyone)  # processes that read the same have the same
+        return [value for rank in sorted(shares) for value in shares[rank]]
 
     def from_main(self, compute: Callable[[], T]) -> T:
         """What ``compute`` returns in the main process, where alone it is called. All processes must call."""

@@ -96,7 +96,7 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
     found = []
     for stage in recipe.stages:
         data = stage.data
-        size = (data.num_frames, data.height, data.width)
+        size = (data.frames_out, data.height, data.width)
         if recipe.autoencoder is not None:
             size = read_autoencoder_card(recipe.autoencoder).network.grid(*size)
         grid = network.grid(*size)

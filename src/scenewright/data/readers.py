@@ -1,0 +1,130 @@
+"""Where the clips of a stream come from: rendered as they are asked for, or read from shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from scenewright.data.augmentation import AugmentConfig, augment
+from scenewright.data.curriculum import scene_columns
+from scenewright.data.encoded import Encoded
+from scenewright.data.order import Columns
+from scenewright.data.shards import Shards
+from scenewright.data.world_source import caption
+from scenewright.seeds import keyed_seed
+from scenewright.world.scene import Scene
+
+if TYPE_CHECKING:
+    from scenewright.data.streams import StreamConfig
+
+
+class Item(NamedTuple):
+    """One clip. ``seen``: uint8 frames (T, H, W, 3), or latents; ``words``: vectors of the caption's words,
+    (S, E), where they come from a cache. ``changed``, ``refused``: whether augmentation changed it, and
+    whether the caption forbade a change."""
+
+    seen: np.ndarray
+    caption: str
+    words: torch.Tensor | None = None
+    changed: bool = False
+    refused: bool = False
+
+
+class Reader(Protocol):
+    """Makes clips. ``count``: how many there are, None where they never end."""
+
+    count: int | None
+
+    def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
+        """``clips``, which ones; ``samples``: the how manieth of the stream each is, which decides its
+        caption and its changes."""
+
+    @property
+    def columns(self) -> Columns:
+        """What is known of every clip."""
+
+
+class WorldReader:
+    """Renders as it goes: every clip is new."""
+
+    def __init__(self, config: StreamConfig) -> None:
+        self.config = config
+        self.count: int | None = None
+
+    def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
+        scenes = [self.config.scene(i) for i in clips]
+        rendered = self.config.render(scenes)
+        return [
+            _augmented(
+                self.config, frames, caption(scene, keyed_seed(self.config.seed, "caption", sample)), sample
+            )
+            for frames, scene, sample in zip(rendered, scenes, samples, strict=True)
+        ]
+
+    @property
+    def columns(self) -> Columns:
+        raise ValueError(
+            "order needs clips that are there beforehand; make shards (scenewright world sample)"
+        )
+
+
+class ShardReader:
+    """Reads finished shards of one or more folders.
+
+    Raises:
+        ValueError: their clips are of another size than the stream's.
+    """
+
+    def __init__(self, config: StreamConfig) -> None:
+        self.config = config
+        self.datasets = [Shards(folder) for folder in config.shards]
+        for dataset in self.datasets:
+            info = dataset.info
+            found = (info.num_frames, info.height, info.width)
+            if found != (config.num_frames, config.height, config.width):
+                raise ValueError(
+                    f"{dataset.folder} holds clips of (frames, height, width) {found}; the recipe asks for "
+                    f"{(config.num_frames, config.height, config.width)}"
+                )
+        pairs = zip(config.latents, self.datasets, strict=False)
+        self.latents = [Encoded(folder, dataset, "latents") for folder, dataset in pairs]
+        pairs = zip(config.texts, self.datasets, strict=False)
+        self.texts = [Encoded(folder, dataset, "texts") for folder, dataset in pairs]
+        self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
+        self.count: int | None = int(self.ends[-1])
+
+    def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
+        return [self._item(sample, clip) for sample, clip in zip(samples, clips, strict=True)]
+
+    @cached_property
+    def columns(self) -> Columns:
+        scenes = [Scene.model_validate(d.row(i)) for d in self.datasets for i in range(len(d))]
+        first = [scene.objects[0] for scene in scenes]
+        kinds = [scene.motions[0].kind if scene.motions else "still" for scene in scenes]
+        words = {"shape": [o.shape for o in first], "color": [o.color for o in first], "motion": kinds}
+        return scene_columns(scenes) | {name: np.array(values) for name, values in words.items()}
+
+    def _item(self, sample: int, clip: int) -> Item:
+        which = int(np.searchsorted(self.ends, clip, side="right"))
+        index = int(clip - (self.ends[which - 1] if which else 0))
+        dataset = self.datasets[which]
+        seen = self.latents[which].values(index) if self.latents else dataset.frames(index)
+        key = keyed_seed(self.config.seed, "caption", sample)
+        if self.texts:
+            texts = self.texts[which]
+            chosen = key % texts.info.shape[0]
+            text, length = texts.notes(index)[chosen]
+            return Item(seen, text, torch.from_numpy(texts.values(index)[chosen, :length].copy()))
+        text = caption(Scene.model_validate(dataset.row(index)), key)
+        return Item(seen, text) if self.latents else _augmented(self.config, seen, text, sample)
+
+
+def _augmented(config: StreamConfig, frames: np.ndarray, text: str, sample: int) -> Item:
+    if config.augment == AugmentConfig():
+        return Item(frames, text)
+    found = augment(frames, text, config.augment, keyed_seed(config.seed, "augment", sample))
+    return Item(found.frames, found.caption, None, bool(found.applied), bool(found.refused))
