@@ -28,12 +28,12 @@ def test_the_divergence_is_that_of_torch_distributions():
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0))
     torch.testing.assert_close(kl_divergence(mean, log_variance), expected)
-    code = gaussian(25)(torch.cat((mean.view(2, 25), log_variance.view(2, 25)), dim=1))
+    code = gaussian(25)(torch.cat((mean.view(2, 25), log_variance.view(2, 25) + 10), dim=1))
     torch.testing.assert_close(code.penalty, expected.mean())
 
 
 def test_a_sample_has_the_mean_and_spread_that_were_asked_for():
-    h = torch.tensor([1.0, -2.0, 2 * math.log(0.5), 2 * math.log(3.0)]).expand(20_000, 4)
+    h = torch.tensor([1.0, -2.0, 10 + 2 * math.log(0.5), 10 + 2 * math.log(3.0)]).expand(20_000, 4)
     noise = torch.randn(20_000, 2, generator=torch.Generator().manual_seed(1))
     z = gaussian(2)(h, noise).z
     torch.testing.assert_close(z.mean(0), torch.tensor([1.0, -2.0]), atol=0.06, rtol=0)

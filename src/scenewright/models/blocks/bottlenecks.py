@@ -100,7 +100,8 @@ class Bottleneck(nn.Module):
 
 
 class Gaussian(Bottleneck):
-    """A diagonal Gaussian (Kingma & Welling 2014), its mean and log-variance in the input's two halves.
+    """A diagonal Gaussian (Kingma & Welling 2014): its mean in the first half of the input, in the second
+    half its log-variance, counted from -10, since an autoencoder begins best with little noise.
 
     z is the mean, or with noise a sample. The penalty is the Kullback-Leibler divergence from the standard
     normal, in nats, averaged over latents.
@@ -112,7 +113,7 @@ class Gaussian(Bottleneck):
 
     def forward(self, h: torch.Tensor, noise: torch.Tensor | None = None) -> Code:
         mean, log_variance = h.float().chunk(2, dim=-1)
-        log_variance = log_variance.clamp(-30.0, 20.0)
+        log_variance = (log_variance - 10.0).clamp(-30.0, 20.0)
         z = mean if noise is None else mean + (0.5 * log_variance).exp() * noise
         return Code(z, kl_divergence(mean, log_variance).mean(), None, mean.detach())
 

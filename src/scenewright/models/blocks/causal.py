@@ -38,16 +38,24 @@ class CausalTimeMix(nn.Module):
 
 
 class SpatialConv(nn.Module):
-    """A 3x3 convolution of every frame by itself, (B, T, H, W, C) to the same shape; zeros around it."""
+    """A 3x3 convolution of every frame by itself, (B, T, H, W, C) to the same shape; zeros around it.
+
+    ``weight`` is a matrix (C, 3 3 C): the kernel as it multiplies the patches around each place, which
+    optimizers of matrices take (Jordan et al. 2024, "Muon").
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        bound = (9 * channels) ** -0.5
+        self.weight = nn.Parameter(torch.empty(channels, 9 * channels).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x_BTHWC: torch.Tensor) -> torch.Tensor:
         batch, frames = x_BTHWC.shape[:2]
         x_NCHW = x_BTHWC.flatten(0, 1).movedim(-1, 1)
-        return self.conv(x_NCHW).movedim(1, -1).unflatten(0, (batch, frames))
+        kernel = self.weight.unflatten(1, (3, 3, -1)).movedim(-1, 1)
+        x_NCHW = F.conv2d(x_NCHW, kernel, self.bias, padding=1)
+        return x_NCHW.movedim(1, -1).unflatten(0, (batch, frames))
 
 
 class CausalBlock(nn.Module):

@@ -124,17 +124,21 @@ class Reconstruction(Objective):
         if player != MODEL or not self._sums:
             return
         network = cast(VideoAutoencoder, bare(model))
-        vectors = torch.cat(self._vectors)
         if dist.is_initialized():
             for tensor in self._sums.values():
                 dist.all_reduce(tensor)
+        network.settle(self._sums, self._spare(network.bottleneck.spares, step))
+        self._sums, self._vectors = {}, []
+
+    def _spare(self, count: int, step: int) -> torch.Tensor:
+        """``count`` vectors of the whole batch, drawn at random; the same in every process."""
+        vectors = torch.cat(self._vectors)
+        if count and dist.is_initialized():
             parts = [torch.empty_like(vectors) for _ in range(dist.get_world_size())]
             dist.all_gather(parts, vectors)
             vectors = torch.cat(parts)
         generator = torch.Generator().manual_seed(keyed_seed("spare vectors", step))
-        chosen = torch.randint(len(vectors), (network.bottleneck.spares,), generator=generator)
-        network.settle(self._sums, vectors[chosen.to(vectors.device)])
-        self._sums, self._vectors = {}, []
+        return vectors[torch.randint(len(vectors), (count,), generator=generator).to(vectors.device)]
 
     def _through(self, model: nn.Module, x_BCTHW: torch.Tensor, draws: Draws) -> Reconstructed:
         """Gaussian latents are sampled where the model trains; where it is judged they are their means."""
