@@ -110,14 +110,30 @@ def tensor_to_frames(x: torch.Tensor) -> torch.Tensor:
     return x.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).movedim(-4, -1).contiguous()
 
 
+@dataclass(frozen=True, eq=False)
+class GivenFrame:
+    """A picture that a video must show. ``frame``: uint8 ``(H, W, 3)`` RGB of any size; ``at``: the frame's
+    place in the video, from 0; -1 is the last one."""
+
+    at: int
+    frame: np.ndarray
+
+    def __post_init__(self) -> None:
+        frame = np.asarray(self.frame)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[-1] != 3 or 0 in frame.shape:
+            raise ValueError(f"a given frame is uint8 (H, W, 3), not {frame.dtype} of shape {frame.shape}")
+        object.__setattr__(self, "frame", _read_only(frame))
+
+
 class Prompt(BaseModel):
     """What is asked for, and nothing about any one model.
 
     ``width`` and ``height`` in pixels, ``num_frames`` and ``fps`` of the result; ``None`` leaves the choice
-    to the model. ``seed`` fixes the randomness: the same prompt and seed give the same frames.
+    to the model. ``seed`` fixes the randomness: the same prompt and seed give the same frames. ``given``:
+    frames that the video must show; the rest is made to fit them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     text: str
     negative: str = ""
@@ -126,6 +142,7 @@ class Prompt(BaseModel):
     height: int | None = Field(default=None, ge=1)
     num_frames: int | None = Field(default=None, ge=1)
     fps: float | None = Field(default=None, gt=0)
+    given: tuple[GivenFrame, ...] = ()
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenewright.clip import Clip, Prompt
+from scenewright.generation.extending import check_extension, extend
 from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
 from scenewright.generation.pipeline import Progress, SamplingSettings, TextToVideo
 
@@ -62,8 +63,11 @@ def produce(
     file_format: Format | None = None,
     audio: bool = False,
     progress: Progress | None = None,
+    before: Clip | None = None,
 ) -> Iterator[Release]:
     """Make and write one file a prompt, in order; each is complete on disk before the next begins.
+
+    ``before``: a clip that each video begins with; see :func:`scenewright.generation.extending.extend`.
 
     ``file_format``: as :func:`scenewright.media.encode`'s format; by each path's suffix where left out.
     ``audio`` adds a soundtrack synthesised from the prompt's scene (see :func:`soundtrack`).
@@ -73,11 +77,17 @@ def produce(
     """
     from scenewright.media import encode
 
-    pipeline.check(prompts, settings)
+    if before is None:
+        pipeline.check(prompts, settings)
+    else:
+        check_extension(pipeline, before, prompts, settings)
     for index, (prompt, path) in enumerate(zip(prompts, paths, strict=True)):
         began = time.monotonic()
         report = None if progress is None else partial(_at, progress, index)
-        clip = pipeline.generate([prompt], settings, report)[0]
+        if before is None:
+            clip = pipeline.generate([prompt], settings, report)[0]
+        else:
+            clip = extend(pipeline, before, prompt, settings, report)
         notes = pipeline.notes(prompt)
         if audio:
             clip, more = soundtrack(clip, prompt)

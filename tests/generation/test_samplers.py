@@ -39,7 +39,7 @@ def test_second_order_beats_euler_for_the_same_work():
 def test_counts_evaluations_and_reports_every_step(name, steps):
     calls, reports = [], []
 
-    def denoise(z: torch.Tensor, sigma: float) -> torch.Tensor:
+    def denoise(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
         calls.append(sigma)
         return gaussian_denoiser(z, sigma)
 
@@ -54,7 +54,7 @@ def test_counts_evaluations_and_reports_every_step(name, steps):
 @pytest.mark.parametrize("name", list(SAMPLERS))
 def test_a_denoiser_that_knows_the_answer_is_followed_exactly(name):
     answer = torch.tensor([0.25, -0.5])
-    made = SAMPLERS[name](lambda z, sigma: answer, torch.randn(2), sigma_schedule(5, 4.0))
+    made = SAMPLERS[name](lambda z, sigma, span=0.0: answer, torch.randn(2), sigma_schedule(5, 4.0))
     torch.testing.assert_close(made, answer)
 
 
@@ -75,7 +75,7 @@ def test_guidance_applies_on_its_interval_only():
         calls.append("both")
         return z + 1, z - 1
 
-    def positive_only(z, sigma):
+    def positive_only(z, sigma, span=0.0):
         calls.append("positive")
         return z + 1
 

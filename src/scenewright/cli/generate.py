@@ -11,8 +11,8 @@ from scenewright.cli.console import Progress, emit, json_option, note
 from scenewright.cli.sizes import SIZE
 
 if TYPE_CHECKING:
-    from scenewright.clip import Prompt
-    from scenewright.generation.pipeline import SamplingSettings
+    from scenewright.clip import GivenFrame, Prompt
+    from scenewright.generation.pipeline import SamplingSettings, TextToVideo
     from scenewright.media.encode import Format
 
 FORMATS = ("mp4", "webm", "gif", "webp", "png")
@@ -55,8 +55,26 @@ WITH_SOUND = ("mp4", "webm")
     show_default=True,
     help="Videos a prompt, with seeds SEED, SEED+1, ...",
 )
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A picture that the video begins with.",
+)
+@click.option(
+    "--last-image",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A picture that the video ends with; with --image, what happens in between is made.",
+)
+@click.option(
+    "--extend",
+    "extended",
+    type=click.Path(exists=True),
+    metavar="VIDEO",
+    help="A video to go on with; --num-frames then counts the new frames.",
+)
+@click.option("--fast", is_flag=True, help="The model's settings for few sampling steps.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps. [default: the model's]")
-@click.option("--sampler", help="euler, heun or dpmpp_2m. [default: the model's]")
+@click.option("--sampler", help="euler, heun, dpmpp_2m or shortcut. [default: the model's]")
 @click.option(
     "--guidance-scale",
     type=click.FloatRange(0, 100),
@@ -88,6 +106,10 @@ def generate(
     negative: str,
     seed: int,
     batch: int,
+    image: str | None,
+    last_image: str | None,
+    extended: str | None,
+    fast: bool,
     size: tuple[int, int] | None,
     num_frames: int | None,
     fps: float | None,
@@ -108,17 +130,24 @@ def generate(
       scenewright generate "a red ball bounces"
       scenewright generate "a blue cube slides right" -o cube.gif --size 256x256 --seed 3
       scenewright generate --prompts prompts.txt -o out/ --batch 4 --json
+      scenewright generate "the ball rolls left" --image ball.png
+      scenewright generate "a red ball jumps" --extend ball.mp4 --num-frames 24
     """
     texts = _texts(prompt, prompts_file)
     count = len(texts) * batch
     kind = file_format or _format(output, many=count > 1)
     if audio and kind not in WITH_SOUND:
         raise click.UsageError(f"{kind} files hold no sound; use {' or '.join(WITH_SOUND)} with --audio")
+    if extended and (image or last_image or audio):
+        raise click.UsageError("--extend goes without --image, --last-image and --audio")
 
     from scenewright.clip import Prompt
+    from scenewright.generation.extending import check_extension, pieces
     from scenewright.generation.loading import load_pipeline
+    from scenewright.media import decode
     from scenewright.production import produce
 
+    given = tuple(_given(path, at) for path, at in ((image, 0), (last_image, -1)) if path is not None)
     prompts = [
         Prompt(
             text=text,
@@ -128,16 +157,23 @@ def generate(
             height=size and size[1],
             num_frames=num_frames,
             fps=fps,
+            given=given,
         )
         for text in texts
         for i in range(batch)
     ]
     paths = _paths(prompts, output, kind, overwrite=overwrite)
     pipeline = load_pipeline(model)
-    settings = _settings(pipeline.settings, sampling)
-    pipeline.check(prompts, settings)
+    settings = _settings(_recommended(pipeline, fast=fast), sampling)
+    before, parts = None, 1
+    if extended is not None:
+        before = decode(extended, fps=pipeline.model.config.fps, audio=False)
+        check_extension(pipeline, before, prompts, settings)
+        parts = len(pieces(pipeline, len(before), num_frames))
+    else:
+        pipeline.check(prompts, settings)
     releases = []
-    with Progress("Generating", total=count * settings.steps, unit="steps", as_json=as_json) as bar:
+    with Progress("Generating", total=count * parts * settings.steps, unit="steps", as_json=as_json) as bar:
         for release in produce(
             pipeline,
             prompts,
@@ -146,6 +182,7 @@ def generate(
             file_format=kind,
             audio=audio,
             progress=lambda *_: bar.advance(),
+            before=before,
         ):
             releases.append(release)
     for text in dict.fromkeys(line for release in releases for line in release.notes):
@@ -205,6 +242,23 @@ def _paths(prompts: list[Prompt], output: str | None, kind: str, *, overwrite: b
             path, taken = path.with_stem(f"{path.stem}-{taken}"), taken + 1
         paths.append(path)
     return paths
+
+
+def _given(path: str, at: int) -> GivenFrame:
+    from scenewright.clip import GivenFrame
+    from scenewright.media import decode
+
+    return GivenFrame(at, decode(path, frames=[at], audio=False).frames[0])
+
+
+def _recommended(pipeline: TextToVideo, *, fast: bool) -> SamplingSettings:
+    if not fast:
+        return pipeline.settings
+    if pipeline.fast is None:
+        raise click.UsageError(
+            f"{pipeline.name} has not learned to make videos in few steps; leave --fast out"
+        )
+    return pipeline.fast
 
 
 def _settings(default: SamplingSettings, given: dict[str, Any]) -> SamplingSettings:

@@ -31,12 +31,14 @@ DEFAULT_MODEL = "nano"
 
 class ModelCard(Config):
     """The contents of ``config.json``. ``family`` names the network in the registry of models;
-    ``autoencoder`` is the hash of the one beside it."""
+    ``sampling`` and ``fast`` are the recommended settings, the latter for few steps, where the model has
+    learned those; ``autoencoder`` is the hash of the one beside it."""
 
     family: str = "flow-transformer"
     name: str
     network: dict[str, Any]
     sampling: SamplingSettings = SamplingSettings()
+    fast: SamplingSettings | None = None
     autoencoder: str | None = None
 
     def build(self) -> FlowTransformer:
@@ -69,6 +71,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
         model=network.to(device),
         tokenizer=tokenizer,
         settings=card.sampling,
+        fast=card.fast,
         words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
         name=card.name,
         autoencoder=_load_autoencoder(folder, card, device),
@@ -93,6 +96,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
         model=network,
         tokenizer=Tokenizer.load(folder / "tokenizer.model"),
         settings=card.sampling,
+        fast=card.fast,
         autoencoder=_load_autoencoder(folder, card, "cpu"),
         name=f"{card.name}-untrained",
     )
@@ -107,6 +111,7 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
         sampling=pipeline.settings,
+        fast=pipeline.fast,
         autoencoder=None if autoencoder is None else autoencoder.hash,
     )
     with replacing(folder) as new:

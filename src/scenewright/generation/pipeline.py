@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from scenewright.clip import Clip, Prompt, tensor_to_frames
+from scenewright.clip import Clip, GivenFrame, Prompt, tensor_to_frames
 from scenewright.config import Config
 from scenewright.generation.autoencoder import Autoencoder
+from scenewright.generation.given import given_input, settled_frames
 from scenewright.generation.guidance import guided
-from scenewright.generation.samplers import SAMPLERS, sigma_schedule
+from scenewright.generation.resizing import fitted, wanted_size
+from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
@@ -25,7 +26,8 @@ Progress = Callable[[int, int, int], None]
 
 
 class SamplingSettings(Config):
-    """How to sample. ``guidance_interval``: the noise levels at which guidance is applied."""
+    """How to sample. ``guidance_interval``: the noise levels at which guidance is applied. The ``shortcut``
+    sampler is for networks that have learned long steps, with guidance in them: it goes with scale 1."""
 
     steps: int = Field(default=16, ge=1, le=1000)
     sampler: str = "dpmpp_2m"
@@ -40,19 +42,29 @@ class SamplingSettings(Config):
             raise ValueError(f"there is no sampler {name!r}; known: {', '.join(SAMPLERS)}")
         return name
 
+    @model_validator(mode="after")
+    def _folded(self) -> SamplingSettings:
+        if self.sampler == "shortcut" and self.guidance_scale != 1:
+            raise ValueError(
+                "the shortcut sampler has its guidance learned in; leave the guidance scale at 1"
+            )
+        return self
+
 
 @dataclass(eq=False)
 class TextToVideo:
     """A trained model with what it needs to be used.
 
     ``words``: the words its training captions had, or empty where that is not recorded. ``model_hash``:
-    SHA-256 of the weights file. ``settings``: the settings the model's makers recommend. ``autoencoder``:
-    what decodes the latents that the model makes; None where it makes pixels.
+    SHA-256 of the weights file. ``settings``: the settings the model's makers recommend; ``fast``: those for
+    few steps, None where the model has not learned any. ``autoencoder``: what decodes the latents that the
+    model makes; None where it makes pixels.
     """
 
     model: FlowTransformer
     tokenizer: Tokenizer
     settings: SamplingSettings = field(default_factory=SamplingSettings)
+    fast: SamplingSettings | None = None
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     model_hash: str = ""
@@ -103,7 +115,10 @@ class TextToVideo:
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         """ValueError, in one line, for the first prompt that cannot be made with these settings."""
-        scale = (settings or self.settings).guidance_scale
+        settings = settings or self.settings
+        scale = settings.guidance_scale
+        if settings.sampler == "shortcut" and not self.model.config.spans:
+            raise ValueError(f"{self.name} has not learned the long steps of the shortcut sampler")
         for prompt in prompts:
             if not prompt.text.strip():
                 raise ValueError("the prompt is empty; say what the video should show")
@@ -112,6 +127,7 @@ class TextToVideo:
                     "a negative prompt does nothing at guidance scale 1; raise the guidance scale"
                 )
             self._native_frames(prompt)
+            self._places(prompt)
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
@@ -120,7 +136,7 @@ class TextToVideo:
             quoted = ", ".join(f'"{word}"' for word in unknown)
             notes.append(f"{self.name} does not know {quoted}; it shows its best guess without them")
         width, height = self.native_size
-        if (wanted := _size(prompt, self.native_size)) != (width, height):
+        if (wanted := wanted_size(prompt, self.native_size)) != (width, height):
             notes.append(
                 f"{self.name} makes {width}x{height}; the video is resized to {wanted[0]}x{wanted[1]}"
             )
@@ -137,9 +153,14 @@ class TextToVideo:
         config = self.model.config
         shape = (1, config.channels, self._native_frames(prompt), config.height, config.width_pixels)
         noise = torch.randn(shape, generator=keyed_generator(prompt.seed, "noise")).to(self.device)
+        shown = self._shown(prompt, shape[2])
         denoise = guided(
-            *self._denoisers(prompt), scale=settings.guidance_scale, interval=settings.guidance_interval
+            *self._denoisers(prompt, shown.input if shown else None),
+            scale=settings.guidance_scale,
+            interval=settings.guidance_interval,
         )
+        if shown is not None:
+            denoise = shown.keeping(denoise)
         x = SAMPLERS[settings.sampler](
             denoise,
             noise,
@@ -147,9 +168,11 @@ class TextToVideo:
             on_step=None if progress is None else partial(progress, index),
         )
         made = tensor_to_frames(x) if self.autoencoder is None else self.autoencoder.decode(x)
+        if shown is not None:
+            made = torch.where(shown.known[:, :, None, None, None], shown.frames, made.cpu())
         frames = made[0].cpu().numpy()[: prompt.num_frames]
         return Clip(
-            frames=_resize(frames, _size(prompt, self.native_size)),
+            frames=fitted(frames, wanted_size(prompt, self.native_size)),
             fps=prompt.fps or config.fps,
             caption=prompt.text,
             metadata=self.describe(prompt, settings),
@@ -164,9 +187,10 @@ class TextToVideo:
             "model": self.name,
             "model_sha256": self.model_hash,
             "settings": settings.model_dump(mode="json"),
+            **({"given_frames": [at for at, _ in self._places(prompt)]} if prompt.given else {}),
         }
 
-    def _denoisers(self, prompt: Prompt) -> tuple[Any, Any]:
+    def _denoisers(self, prompt: Prompt, given: torch.Tensor | None) -> tuple[Any, Denoise]:
         ids, mask = self.tokenizer.batch(
             [prompt.text, prompt.negative], self.model.config.text.max_tokens, pad_to_max=True
         )
@@ -174,51 +198,80 @@ class TextToVideo:
         words, pooled = self.model.encode_text(ids, mask)
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            x = self.model(z.expand(2, -1, -1, -1, -1), z.new_full((2,), sigma), words, pooled, mask)
+            twice = None if given is None else given.expand(2, -1, -1, -1, -1)
+            sigmas = z.new_full((2,), sigma)
+            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, twice)
             return x[:1], x[1:]
 
-        def positive_only(z: torch.Tensor, sigma: float) -> torch.Tensor:
-            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1])
+        def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
+            spans = z.new_full((1,), span) if span else None
+            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], given, spans)
 
         return both, positive_only
 
+    @property
+    def most_frames(self) -> int:
+        """The longest clip that the model makes, in frames."""
+        return self.model.config.num_frames * self.compression[0]
+
     def _native_frames(self, prompt: Prompt) -> int:
         """Frames, of pixels or latents, to sample: the prompt's number rounded up to whole patches."""
-        config, group = self.model.config, self.compression[0]
-        most = config.num_frames * group
+        most, patch = self.most_frames, self.model.config.patch[0]
         wanted = prompt.num_frames or most
         if wanted > most:
             raise ValueError(f"{self.name} makes at most {most} frames, not {wanted}; ask for fewer")
-        step = config.patch[0] * group
-        return -(-wanted // step) * config.patch[0]
+        return -(-wanted // (patch * self.compression[0])) * patch
+
+    def _places(self, prompt: Prompt) -> list[tuple[int, GivenFrame]]:
+        """The given frames by their places from 0. ValueError where they cannot be met."""
+        if not prompt.given:
+            return []
+        if not self.model.config.given_frames:
+            raise ValueError(
+                f"{self.name} was not trained with given frames; it makes videos from text alone"
+            )
+        count = prompt.num_frames or self.most_frames
+        places: dict[int, GivenFrame] = {}
+        for given in prompt.given:
+            if not -count <= given.at < count:
+                raise ValueError(f"a frame is given for place {given.at} of a video of {count} frames")
+            if given.at % count in places:
+                raise ValueError(f"two frames are given for place {given.at % count}")
+            places[given.at % count] = given
+        if len(places) == count:
+            raise ValueError(f"all {count} frames are given; there is nothing to make")
+        return sorted(places.items())
+
+    def _shown(self, prompt: Prompt, native_frames: int) -> _Shown | None:
+        places = self._places(prompt)
+        if not places:
+            return None
+        width, height = self.native_size
+        length = native_frames * self.compression[0]
+        frames = torch.zeros(1, length, height, width, 3, dtype=torch.uint8)
+        known = torch.zeros(1, length, dtype=torch.bool)
+        for at, given in places:
+            frames[0, at] = torch.from_numpy(fitted(given.frame[None], self.native_size)[0].copy())
+            known[0, at] = True
+        seen = given_input(frames, known, self.autoencoder).to(self.device)
+        return _Shown(frames, known, seen, settled_frames(known, self.compression[0]).to(self.device))
 
 
-def _size(prompt: Prompt, native: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the result; one given side keeps the model's aspect ratio."""
-    width, height = native
-    if prompt.width and prompt.height:
-        return prompt.width, prompt.height
-    if prompt.width:
-        return prompt.width, max(1, round(prompt.width * height / width))
-    if prompt.height:
-        return max(1, round(prompt.height * width / height)), prompt.height
-    return native
+@dataclass(frozen=True)
+class _Shown:
+    """Given frames, uint8 (1, T, H, W, 3) where ``known``; what the network sees of them; and which frames of
+    what it makes they settle."""
 
+    frames: torch.Tensor
+    known: torch.Tensor
+    input: torch.Tensor
+    settled: torch.Tensor
 
-def _resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Lanczos resampling of uint8 (T, H, W, 3), cropped centrally to the new aspect ratio first."""
-    from PIL import Image
+    def keeping(self, denoise: Denoise) -> Denoise:
+        """``denoise`` with these frames as they are."""
+        settled = self.settled[:, None, :, None, None]
 
-    _, height, width, _ = frames.shape
-    if size == (width, height):
-        return frames
-    scale = min(width / size[0], height / size[1])
-    crop_w, crop_h = scale * size[0], scale * size[1]
-    left, top = (width - crop_w) / 2, (height - crop_h) / 2
-    box = (left, top, left + crop_w, top + crop_h)
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS, box=box))
-            for frame in frames
-        ]
-    )
+        def keep(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
+            return torch.where(settled, self.input[:, : z.shape[1]], denoise(z, sigma, span))
+
+        return keep

@@ -1,11 +1,13 @@
 """Solvers of the sampling ODE, from noise (sigma = 1) to a clip (sigma = 0).
 
-Every solver sees a function ``denoise(z, sigma)`` that returns the predicted clean clip; the velocity is
-(z - x) / sigma. Solvers differ in how they spend evaluations:
+Every solver sees a function ``denoise(z, sigma, span)`` that returns the predicted clean clip; the velocity
+is (z - x) / sigma. ``span`` is how far the noise level will fall, for networks that were trained to take long
+steps; 0 asks for the velocity at sigma itself. Solvers differ in how they spend evaluations:
 
 - ``euler``: one evaluation a step, first order;
 - ``heun``: two evaluations a step (one at the last), second order (Karras et al. 2022, Algorithm 1, on the
   rectified-flow path);
+- ``shortcut``: Euler steps whose length the network is told (Frans et al. 2024); few are enough;
 - ``dpmpp_2m``: one evaluation a step, second-order multistep in log-SNR (Lu et al. 2022, DPM-Solver++(2M)).
 """
 
@@ -14,12 +16,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 
 from scenewright.models.noise import shift_sigma
 
-Denoise = Callable[[torch.Tensor, float], torch.Tensor]
+
+class Denoise(Protocol):
+    def __call__(self, z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor: ...
+
+
 OnStep = Callable[[int, int], None]
 
 
@@ -35,7 +42,16 @@ def euler(
     denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
 ) -> torch.Tensor:
     for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        z = _towards(denoise(z, sigma), z, sigma, following)
+        z = towards(denoise(z, sigma), z, sigma, following)
+        _report(on_step, i, sigmas)
+    return z
+
+
+def shortcut(
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
+) -> torch.Tensor:
+    for i, (sigma, following) in enumerate(pairwise(sigmas)):
+        z = towards(denoise(z, sigma, sigma - following), z, sigma, following)
         _report(on_step, i, sigmas)
     return z
 
@@ -64,7 +80,7 @@ def dpmpp_2m(
         if following == 0:
             z = x
         elif sigma >= 1 or previous_x is None or not math.isfinite(previous_step):
-            z = _towards(x, z, sigma, following)
+            z = towards(x, z, sigma, following)
             previous_step = _log_snr(following) - _log_snr(sigma)
         else:
             step = _log_snr(following) - _log_snr(sigma)
@@ -77,7 +93,12 @@ def dpmpp_2m(
     return z
 
 
-SAMPLERS: dict[str, Callable[..., torch.Tensor]] = {"euler": euler, "heun": heun, "dpmpp_2m": dpmpp_2m}
+SAMPLERS: dict[str, Callable[..., torch.Tensor]] = {
+    "euler": euler,
+    "heun": heun,
+    "dpmpp_2m": dpmpp_2m,
+    "shortcut": shortcut,
+}
 
 
 def evaluations(sampler: str, steps: int) -> int:
@@ -85,7 +106,9 @@ def evaluations(sampler: str, steps: int) -> int:
     return 2 * steps - 1 if sampler == "heun" else steps
 
 
-def _towards(x: torch.Tensor, z: torch.Tensor, sigma: float, following: float) -> torch.Tensor:
+def towards(
+    x: torch.Tensor, z: torch.Tensor, sigma: float | torch.Tensor, following: float | torch.Tensor
+) -> torch.Tensor:
     """One Euler step along v = (z - x) / sigma; exact where x is constant along the path."""
     return z + (following - sigma) * (z - x) / sigma
 

@@ -3,7 +3,8 @@
 The clip, pixels or latents, is cut into patches of (frames, rows, columns); a narrow linear bottleneck
 embeds each patch (Li & He 2025, "Back to basics: let denoising generative models denoise"), transformer
 blocks with adaptive RMS norm (Peebles & Xie 2023) attend to each other and to the words, and a linear layer
-paints each patch of the clean clip.
+paints each patch of the clean clip. A network may also take frames that are given, and how far a step of
+sampling goes; layers for these begin as zeros, so that a network trained without goes on with them.
 
 B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, S = words, E = text width.
 """
@@ -20,6 +21,7 @@ from torch import nn
 from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, masked_mean
@@ -32,6 +34,10 @@ class FlowTransformerConfig(Config):
     columns); ``bottleneck`` the rank of the patch embedding. ``num_frames``, ``height`` and ``width_pixels``
     count what the network sees: pixels, or latents. ``dropout``, and ``stochastic_depth`` at the last block,
     work in training only: see :class:`.blocks.regularisation.BranchDropout`.
+
+    ``given_frames``: 0 for a network that sees the text alone; one that also takes given frames says how many
+    frames of the clip stand behind each that it sees: 1 for pixels, 4 for latents of groups of four.
+    ``spans``: whether it takes the length of a sampling step, and so can be trained to make long ones.
     """
 
     family: Literal["flow-transformer"] = "flow-transformer"
@@ -44,6 +50,8 @@ class FlowTransformerConfig(Config):
     mlp_ratio: float = 8 / 3
     dropout: float = Field(default=0.0, ge=0, lt=1)
     stochastic_depth: float = Field(default=0.0, ge=0, lt=1)
+    given_frames: int = Field(default=0, ge=0)
+    spans: bool = False
     text: TextEncoderConfig = TextEncoderConfig()
     num_frames: int = 16
     height: int = 128
@@ -94,6 +102,7 @@ class FlowTransformer(nn.Module):
     #: Inputs to split over tokens, as (position of the argument, dimension of the tokens).
     context_parallel_inputs: ClassVar[Mapping[str, tuple[int, int]]] = {
         "patch_in": (0, 1),
+        "given_in": (0, 1),
         "position": (0, 0),
         "blocks.*": (4, 0),
     }
@@ -111,6 +120,17 @@ class FlowTransformer(nn.Module):
         self.patch_in = nn.Sequential(
             nn.Linear(patch_width, config.bottleneck, bias=False), nn.Linear(config.bottleneck, width)
         )
+        if config.given_frames:
+            given_width = patch_width // config.channels * (config.channels + config.given_frames)
+            self.given_in = nn.Sequential(
+                nn.Linear(given_width, config.bottleneck, bias=False),
+                zeros(nn.Linear(config.bottleneck, width, bias=False)),
+            )
+        if config.spans:
+            # No bias: a span of 0 changes nothing.
+            self.span = nn.Sequential(
+                nn.Linear(256, width, bias=False), nn.SiLU(), zeros(nn.Linear(width, width, bias=False))
+            )
         self.position = nn.Linear(3 * _POSITION_FEATURES, width, bias=False)
         self.timestep = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
         self.pooled_text = nn.Linear(config.text.width, width)
@@ -125,11 +145,8 @@ class FlowTransformer(nn.Module):
             for depth in linear_depth_rates(config.stochastic_depth, config.layers)
         )
         self.out_norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
-        self.out_modulation = nn.Linear(width, 2 * width)
-        self.patch_out = nn.Linear(width, patch_width)
-        for layer in (self.patch_out, self.out_modulation):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.out_modulation = zeros(nn.Linear(width, 2 * width))
+        self.patch_out = zeros(nn.Linear(width, patch_width))
 
     def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them.
@@ -147,14 +164,34 @@ class FlowTransformer(nn.Module):
         words_BSE: torch.Tensor,
         pooled_BE: torch.Tensor,
         mask_BS: torch.Tensor,
+        given_BGTHW: torch.Tensor | None = None,
+        span_B: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The predicted clean clip, shaped as ``z_BCTHW``. ``sigma_B``: float noise levels in [0, 1]."""
+        """The predicted clean clip, shaped as ``z_BCTHW``. ``sigma_B``: float noise levels in [0, 1].
+
+        ``given_BGTHW``: float, what is known of the clip, 0 elsewhere, and ``given_frames`` channels that are
+        1 where it is known; None where nothing is. ``span_B``: float, how much the noise level falls in the
+        sampling step that the prediction is for: the step goes along the straight line to the predicted clip.
+        None, or 0, for the expected clip, which is right for infinitely short steps.
+
+        Raises:
+            ValueError: frames or spans for a network that takes none.
+        """
         grid = self.config.grid(*z_BCTHW.shape[2:])
         x_BLD = self.patch_in(self._patchify(z_BCTHW, grid))
+        if given_BGTHW is not None:
+            if not self.config.given_frames:
+                raise ValueError("this network takes no given frames (network.given_frames = 0)")
+            x_BLD = x_BLD + self.given_in(self._patchify(given_BGTHW, grid))
         coordinates = grid_coordinates(grid, z_BCTHW.device)
         x_BLD = x_BLD + self.position(_position_features(coordinates).to(x_BLD.dtype))
         rotation = rotary_angles(coordinates, self.config.width // self.config.heads)
         condition_BD = self.timestep(sinusoid(sigma_B * 1000.0, 256).to(x_BLD.dtype))
+        if span_B is not None:
+            if not self.config.spans:
+                raise ValueError("this network takes no spans (network.spans = false)")
+            features_B = sinusoid(span_B * 1000.0, 256) - sinusoid(torch.zeros_like(span_B), 256)
+            condition_BD = condition_BD + self.span(features_B.to(x_BLD.dtype))
         condition_BD = nn.functional.silu(condition_BD + self.pooled_text(pooled_BE))
         for block in self.blocks:
             x_BLD = block(x_BLD, condition_BD, words_BSE, mask_BS, rotation)
@@ -163,7 +200,7 @@ class FlowTransformer(nn.Module):
 
     def _patchify(self, x_BCTHW: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
         (t, h, w), (pt, ph, pw) = grid, self.config.patch
-        x = x_BCTHW.reshape(-1, self.config.channels, t, pt, h, ph, w, pw)
+        x = x_BCTHW.reshape(-1, x_BCTHW.shape[1], t, pt, h, ph, w, pw)
         return x.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(x.shape[0], t * h * w, -1)
 
     def _unpatchify(self, x_BLP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
@@ -184,9 +221,7 @@ class Block(nn.Module):
         self.cross_norm = nn.RMSNorm(width, eps=1e-6)
         self.cross_attention = Attention(width, heads, context_width=text_width)
         self.mlp = SwiGLU(width, hidden)
-        self.modulation = nn.Linear(width, 6 * width)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        self.modulation = zeros(nn.Linear(width, 6 * width))
         nn.init.zeros_(self.cross_attention.out.weight)
 
     def forward(

@@ -2,9 +2,9 @@
 
 Pixels are cut into blocks of (frames, rows, columns), which become channels (the patch of Agarwal et al.
 2025, "Cosmos"); residual blocks of a convolution in space and one in time work on them at one resolution,
-and, after each halving of rows and columns, at the next. The decoder is its mirror. What both learn is added to a
-cosine code of the blocks that a latent stands for (a shortcut as those of Chen et al. 2024, "Deep compression
-autoencoder", of fixed weights), which is what an untrained autoencoder gives. Frames come in groups of
+and, after each halving of rows and columns, at the next. The decoder is its mirror. What both learn is added
+to a cosine code of the blocks that a latent stands for (a shortcut as those of Chen et al. 2024, "Deep
+compression autoencoder", of fixed weights), which is what an untrained one gives. Frames come in groups of
 ``patch[0]``, one latent frame each. A video whose length is no multiple of that begins with a shorter group,
 filled up by copies of the first frame: one frame is an image, 1 + 4 k frames are the first one alone and k
 groups. A latent frame depends on its own group and those before it, a decoded frame on the latent frames up
@@ -28,6 +28,7 @@ from scenewright.config import Config
 from scenewright.models.blocks.bottlenecks import BottleneckConfig, Code
 from scenewright.models.blocks.causal import CausalBlock, TimeCache, blocks_to_channels, channels_to_blocks
 from scenewright.models.blocks.cosine import CosineCode
+from scenewright.models.blocks.initial import zeros
 
 
 class VideoAutoencoderConfig(Config):
@@ -215,7 +216,7 @@ class Encoder(nn.Module):
             nn.Linear(4 * fine, coarse)
             for fine, coarse in zip(config.widths, config.widths[1:], strict=False)
         )
-        self.out = _zeros(nn.Linear(config.widths[-1], outputs))
+        self.out = zeros(nn.Linear(config.widths[-1], outputs))
         self.block, self.shortcut = config.compression, CosineCode(config.compression, config.channels)
 
     def forward(self, x_BTHWC: torch.Tensor, cache: TimeCache | None = None) -> torch.Tensor:
@@ -243,7 +244,7 @@ class Decoder(nn.Module):
             nn.Linear(coarse, 4 * fine)
             for fine, coarse in zip(config.widths, config.widths[1:], strict=False)
         )
-        self.patch_out = _zeros(nn.Linear(config.widths[0], 3 * math.prod(config.patch)))
+        self.patch_out = zeros(nn.Linear(config.widths[0], 3 * math.prod(config.patch)))
         self.block, self.shortcut = config.compression, CosineCode(config.compression, config.channels)
 
     def forward(self, z_BTHWZ: torch.Tensor, cache: TimeCache | None = None) -> torch.Tensor:
@@ -255,9 +256,3 @@ class Decoder(nn.Module):
                 x = channels_to_blocks(self.up[index - 1](x), (1, 2, 2))
         x = self.patch_out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
         return code_BTHWC + channels_to_blocks(x, self.patch)
-
-
-def _zeros(layer: nn.Linear) -> nn.Linear:
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -41,6 +41,7 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
     ``autoencoder``: the model folder of the one whose latents the network learns, instead of pixels.
     ``text_encoder``: a model folder whose text encoder the network has, frozen, instead of training its own.
+    ``sampling``, ``fast``: the settings that the exported model recommends, see :class:`.ModelCard`.
 
     ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
     rounding. ``threads`` and ``workers`` (data processes) and ``parallel`` fit the run to the machines;
@@ -64,6 +65,7 @@ class TrainingRecipe(Config):
     gradient_clip: float = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
     sampling: SamplingSettings = SamplingSettings()
+    fast: SamplingSettings | None = None
     sample_prompts: tuple[str, ...] = ()
     sample_every: int = Field(default=500, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)

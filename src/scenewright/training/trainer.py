@@ -266,7 +266,9 @@ class Trainer:
         return {name: sums[name] / weights[name] for name in sums}
 
     def _inputs(self, objective: Objective, batch: Batch, draws: Draws) -> Inputs:
-        return objective.prepare(self.family.see(batch), self.family.encode_text, draws).to(self.device)
+        seen = self.family.see(batch)
+        inputs = objective.prepare(seen, self.family.encode_text, draws)
+        return self.family.show(seen, inputs).to(self.device)
 
     def _optimizers(self, network: nn.Module) -> list[Optimizer]:
         optimizers = build_optimizers(bare(network), self.recipe.optimizer)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from scenewright.training.config import TrainingRecipe
+    from scenewright.training.objectives import Inputs
 
 
 class Family(ABC):
@@ -50,6 +51,10 @@ class Family(ABC):
     def see(self, batch: Batch) -> Batch:
         """The batch with what the network sees of it."""
         return batch
+
+    def show(self, batch: Batch, inputs: Inputs) -> Inputs:
+        """The inputs with what the network sees of the frames that the objective gives it."""
+        return inputs
 
     def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
         """Operations that the mathematics of a clip of a stage needs, forward and backward, and its tokens,

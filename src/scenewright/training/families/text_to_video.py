@@ -15,20 +15,22 @@ from torch import nn
 from scenewright.clip import Prompt
 from scenewright.data.encoded import read_encoded_info
 from scenewright.data.streams import Batch, StreamConfig
-from scenewright.generation.autoencoder import Autoencoder, load_autoencoder
+from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, read_autoencoder_card
+from scenewright.generation.given import given_input
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family
-from scenewright.training.objectives import ReconstructionConfig
+from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig, ReconstructionConfig
 from scenewright.training.vocabulary import training_tokenizer, training_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from scenewright.training.config import TrainingRecipe
+    from scenewright.training.objectives import Inputs
     from scenewright.training.planning.workload import Workload
 
 
@@ -44,10 +46,13 @@ class TextToVideoFamily(Family):
         network = recipe.network
         assert isinstance(network, FlowTransformerConfig)
         for stage in recipe.stages:
-            if isinstance(stage.objective or recipe.objective, ReconstructionConfig):
+            objective = stage.objective or recipe.objective
+            if isinstance(objective, ReconstructionConfig):
                 raise ValueError(
                     "objective.name = reconstruction trains autoencoders, not a flow-transformer"
                 )
+            _check_given(recipe, network, objective)
+            _check_spans(recipe, network, objective)
             if recipe.autoencoder is None:
                 network.grid(stage.data.frames_out, stage.data.height, stage.data.width)
         if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
@@ -58,6 +63,7 @@ class TextToVideoFamily(Family):
     def prepare(self) -> None:
         self._check_latents()
         self._check_texts()
+        self._check_teachers()
         path = self._tokenizer_path
         if path.exists():
             return
@@ -88,7 +94,7 @@ class TextToVideoFamily(Family):
     def network(self) -> FlowTransformer:
         network = FlowTransformer(self._config).train()
         if self.recipe.init_from is not None:
-            network.load_state_dict(load_pipeline(self.recipe.init_from).model.state_dict())
+            _begin_from(network, load_pipeline(self.recipe.init_from).model)
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
@@ -109,11 +115,17 @@ class TextToVideoFamily(Family):
             return batch
         return replace(batch, latents=self.autoencoder.encode(batch.frames).float())
 
+    def show(self, batch: Batch, inputs: Inputs) -> Inputs:
+        if inputs.known is None:
+            return inputs
+        return replace(inputs, given=given_input(batch.frames, inputs.known, self.autoencoder))
+
     def pipeline(self, network: nn.Module) -> TextToVideo:
         return TextToVideo(
             model=cast(FlowTransformer, network),
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
+            fast=self.recipe.fast,
             words=training_words(),
             name=self.recipe.name,
             autoencoder=self.autoencoder,
@@ -167,6 +179,18 @@ class TextToVideoFamily(Family):
             for cache in data.texts:
                 _check_encoder(cache, self.embedder.hash, folder)
 
+    def _check_teachers(self) -> None:
+        """A run goes on only with the teachers that it was begun with."""
+        for objective in [stage.objective or self.recipe.objective for stage in self.recipe.stages]:
+            if isinstance(objective, FewStepsConfig):
+                teacher = load_pipeline(objective.teacher)
+                if teacher.model.config.given_frames != self._config.given_frames:
+                    raise ValueError(
+                        f"network.given_frames = {self._config.given_frames} is not that of the teacher, "
+                        f"{teacher.model.config.given_frames}"
+                    )
+                self._begin_with("teacher", objective.teacher, teacher.model_hash)
+
     def _begin_with(self, name: str, folder: Path, encoder: str) -> None:
         """A run goes on only with the encoder that it was begun with."""
         begun = self.output / f"{name}.sha256"
@@ -185,6 +209,44 @@ class TextToVideoFamily(Family):
     @property
     def _tokenizer_path(self) -> Path:
         return self.output / "tokenizer.model"
+
+
+def _check_given(
+    recipe: TrainingRecipe, network: FlowTransformerConfig, objective: FlowMatchingConfig | FewStepsConfig
+) -> None:
+    if bool(network.given_frames) != (objective.given is not None):
+        raise ValueError("network.given_frames and objective.given go together: set both, or none")
+    if objective.given is None:
+        return
+    group = 1
+    if recipe.autoencoder is not None:
+        group = read_autoencoder_card(recipe.autoencoder).network.compression[0]
+    if network.given_frames != group:
+        raise ValueError(f"network.given_frames = {network.given_frames}: here it is {group}")
+    if any(data.latents for data in _streams(recipe)):
+        raise ValueError(
+            "objective.given needs the pixels of the clips that are given in part; leave data.latents out"
+        )
+
+
+def _check_spans(
+    recipe: TrainingRecipe, network: FlowTransformerConfig, objective: FlowMatchingConfig | FewStepsConfig
+) -> None:
+    distils = isinstance(objective, FewStepsConfig)
+    if distils != network.spans:
+        raise ValueError("network.spans and objective.name = few_steps go together: set both, or none")
+    if distils and recipe.init_from is None:
+        raise ValueError("few_steps goes on from a trained model: set init_from, usually to the teacher")
+
+
+def _begin_from(network: FlowTransformer, trained: FlowTransformer) -> None:
+    """Take over trained weights. Only layers that begin as zeros, and those behind them, may be new."""
+    missing, unexpected = network.load_state_dict(trained.state_dict(), strict=False)
+    new = [name for name in missing if not name.startswith(("given_in.", "span."))]
+    if new or unexpected:
+        raise ValueError(
+            f"init_from is a network of another kind: {', '.join([*new, *unexpected][:3])} do not fit"
+        )
 
 
 def _check_encoder(cache: Path, encoder: str, folder: Path) -> None:

@@ -6,26 +6,34 @@ from pydantic import Tag
 
 from scenewright.config import kind
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
+from scenewright.training.objectives.few_steps import FewSteps, FewStepsConfig
 from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
+from scenewright.training.objectives.given import GivenFramesConfig
 from scenewright.training.objectives.reconstruction import Reconstruction, ReconstructionConfig
 
 #: The settings of any objective; the key ``name`` tells which.
 ObjectiveConfig = Annotated[
     Annotated[FlowMatchingConfig, Tag("flow_matching")]
+    | Annotated[FewStepsConfig, Tag("few_steps")]
     | Annotated[ReconstructionConfig, Tag("reconstruction")],
     kind("name", "flow_matching"),
 ]
 
 
-def build_objective(config: FlowMatchingConfig | ReconstructionConfig) -> Objective:
-    return Reconstruction(config) if isinstance(config, ReconstructionConfig) else FlowMatching(config)
+def build_objective(config: FlowMatchingConfig | FewStepsConfig | ReconstructionConfig) -> Objective:
+    if isinstance(config, ReconstructionConfig):
+        return Reconstruction(config)
+    return FewSteps(config) if isinstance(config, FewStepsConfig) else FlowMatching(config)
 
 
 __all__ = [
     "MODEL",
     "Encode",
+    "FewSteps",
+    "FewStepsConfig",
     "FlowMatching",
     "FlowMatchingConfig",
+    "GivenFramesConfig",
     "Inputs",
     "Objective",
     "ObjectiveConfig",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,7 +30,9 @@ MODEL = "model"
 class Inputs:
     """What a loss sees. ``x``: float32 (B, C, T, H, W), pixels in [-1, 1] or latents; ``ids`` int64 and
     ``mask`` bool (B, S); in place of ids, word vectors float32 (B, S, E) of a frozen encoder. ``weights``:
-    float32 (B,) by which samples' losses are multiplied, None where all are 1."""
+    float32 (B,) by which samples' losses are multiplied, None where all are 1. ``known``: bool (B, T), the
+    frames of the clip that the network is given; ``given``: what it sees of them, see
+    :func:`scenewright.generation.given.given_input`; None for an objective that gives none."""
 
     x: torch.Tensor
     ids: torch.Tensor
@@ -37,6 +40,8 @@ class Inputs:
     captions: tuple[str, ...]
     draws: Draws
     weights: torch.Tensor | None = None
+    known: torch.Tensor | None = None
+    given: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -44,14 +49,17 @@ class Inputs:
     def part(self, rows: range) -> Inputs:
         """A micro-batch: some of the samples, with their own random numbers."""
         at = slice(rows.start, rows.stop)
-        weights = None if self.weights is None else self.weights[at]
-        draws = self.draws.part(rows)
-        return Inputs(self.x[at], self.ids[at], self.mask[at], self.captions[at], draws, weights)
+        cut = self.with_tensors(lambda tensor: tensor[at])
+        return replace(cut, captions=self.captions[at], draws=self.draws.part(rows))
 
     def to(self, device: torch.device) -> Inputs:
-        x, ids, mask = (t.to(device, non_blocking=True) for t in (self.x, self.ids, self.mask))
-        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
-        return Inputs(x, ids, mask, self.captions, self.draws, weights)
+        return self.with_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def with_tensors(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Inputs:
+        """The same with every tensor changed."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: Any = {n: change(v) for n, v in found.items() if isinstance(v, torch.Tensor)}
+        return replace(self, **changed)
 
 
 class Objective(ABC):

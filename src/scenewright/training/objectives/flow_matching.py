@@ -2,13 +2,13 @@
 
 Noise levels: z = (1 - sigma) x + sigma noise (rectified flow, Liu et al. 2022; Lipman et al. 2022). The model
 predicts x; the loss is the squared error of the velocity it implies, |x_hat - x|^2 / sigma^2 with sigma
-bounded below (Li & He 2025).
+bounded below (Li & He 2025). Frames that the model is given are left out of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -16,21 +16,23 @@ from torch import nn
 
 from scenewright.config import Config
 from scenewright.data.streams import Batch
+from scenewright.generation.given import settled_frames
 from scenewright.models.noise import shift_sigma
 from scenewright.seeds import keyed_seed
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
+from scenewright.training.objectives.given import GivenFramesConfig
 
 
-class FlowMatchingConfig(Config):
+class FlowConfig(Config):
     """``shift`` moves training towards high noise (Esser et al. 2024), where layout and motion are decided.
 
     ``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
     ``caption_dropout``: how often a clip is shown without its caption, which guidance needs.
     ``word_dropout``: how often each word of a caption is left out, so that no single word is relied upon.
+    ``given``: which frames the network is given, for networks with ``given_frames``.
     """
 
-    name: Literal["flow_matching"] = "flow_matching"
     shift: float = Field(default=5.0, gt=0)
     logit_mean: float = 0.0
     logit_std: float = Field(default=1.0, gt=0)
@@ -38,12 +40,26 @@ class FlowMatchingConfig(Config):
     motion_weight: float = Field(default=0.0, ge=0)
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    given: GivenFramesConfig | None = None
+
+
+class FlowMatchingConfig(FlowConfig):
+    """Flow matching; see :class:`FlowConfig` for the settings."""
+
+    name: Literal["flow_matching"] = "flow_matching"
+
+
+class Errors(NamedTuple):
+    """float32 (B,): the weighted loss of each clip, and its plain mean squared error, without gradient."""
+
+    loss: torch.Tensor
+    mse: torch.Tensor
 
 
 class FlowMatching(Objective):
     """Squared error of the velocity at random noise levels."""
 
-    def __init__(self, config: FlowMatchingConfig) -> None:
+    def __init__(self, config: FlowConfig) -> None:
         self.config = config
 
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
@@ -54,7 +70,10 @@ class FlowMatching(Objective):
             captions = [self._thinned(text, draws, i) for i, text in enumerate(captions)]
         kept = (draws.uniform("caption dropout") >= self.config.caption_dropout).tolist()
         captions = [text if keep else "" for text, keep in zip(captions, kept, strict=True)]
-        return super().prepare(replace(batch, captions=captions), encode, draws)
+        inputs = super().prepare(replace(batch, captions=captions), encode, draws)
+        if self.config.given is None:
+            return inputs
+        return replace(inputs, known=self.config.given.draw(draws, batch.frames.shape[1]))
 
     def _thinned(self, text: str, draws: Draws, place: int) -> str:
         words = text.split()
@@ -72,25 +91,42 @@ class FlowMatching(Objective):
     def loss(
         self, model: nn.Module, inputs: Inputs, player: str = MODEL
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        x_BCTHW = inputs.x
-        sigma_B = self.sample_sigma(inputs.draws).to(x_BCTHW)
-        noise = inputs.draws.normal("noise", x_BCTHW.shape[1:]).to(x_BCTHW)
-        z = torch.lerp(x_BCTHW, noise, sigma_B.view(-1, 1, 1, 1, 1))
+        sigma_B = self.sample_sigma(inputs.draws).to(inputs.x)
+        z = noisy(inputs, sigma_B)
         words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
-        x_hat = model(z, sigma_B, words, pooled, inputs.mask).float()
-        error_BTHW = (x_hat - x_BCTHW).square().mean(dim=1)
-        per_clip = error_BTHW.detach().mean(dim=(1, 2, 3))
-        if self.config.motion_weight:
-            error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(x_BCTHW))
-        weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
-        loss_B = weight_B * error_BTHW.mean(dim=(1, 2, 3))
-        self.sample_losses = loss_B.detach()
-        loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
-        parts = {"mse": per_clip.mean().item()}
+        conditions = () if inputs.given is None else (inputs.given,)
+        x_hat = model(z, sigma_B, words, pooled, inputs.mask, *conditions).float()
+        errors = self.errors(x_hat, inputs.x, sigma_B, inputs)
+        self.sample_losses = errors.loss.detach()
+        loss = errors.loss.mean() if inputs.weights is None else (inputs.weights * errors.loss).mean()
+        parts = {"mse": errors.mse.mean().item()}
         high = sigma_B > 0.8
         if high.any():
-            parts["mse_high_noise"] = per_clip[high].mean().item()
+            parts["mse_high_noise"] = errors.mse[high].mean().item()
         return loss, parts
+
+    def errors(
+        self, x_hat_BCTHW: torch.Tensor, target_BCTHW: torch.Tensor, sigma_B: torch.Tensor, inputs: Inputs
+    ) -> Errors:
+        """How far predictions are from their targets, over the frames that were not given."""
+        error_BTHW = (x_hat_BCTHW - target_BCTHW).square().mean(dim=1)
+        frames = error_BTHW.shape[1]
+        share_BT = error_BTHW.new_full(error_BTHW.shape[:2], 1 / frames)
+        if inputs.known is not None:
+            share_BT = (~settled_frames(inputs.known, inputs.known.shape[1] // frames)).to(error_BTHW)
+            share_BT = share_BT / share_BT.sum(1, keepdim=True)
+        mse_B = (error_BTHW.detach().mean((2, 3)) * share_BT).sum(1)
+        if self.config.motion_weight:
+            error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(inputs.x))
+        weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
+        return Errors(weight_B * (error_BTHW.mean((2, 3)) * share_BT).sum(1), mse_B)
+
+
+def noisy(inputs: Inputs, sigma_B: torch.Tensor) -> torch.Tensor:
+    """z = (1 - sigma) x + sigma noise, with each sample's own noise."""
+    x_BCTHW = inputs.x
+    noise = inputs.draws.normal("noise", x_BCTHW.shape[1:]).to(x_BCTHW)
+    return torch.lerp(x_BCTHW, noise, sigma_B.view(-1, 1, 1, 1, 1))
 
 
 def moving_pixels(x_BCTHW: torch.Tensor, threshold: float = 0.1) -> torch.Tensor:

@@ -120,11 +120,12 @@ class _MicroBatches:
     def __init__(self, forward: Any, stage: Stage) -> None:
         self.forward, self.stage = forward, stage
 
-    def __call__(self, *arguments: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, *arguments: torch.Tensor | None) -> torch.Tensor:
         stage = self.stage
         stage.flush()
-        count = min(stage.micro_batches, arguments[0].shape[0])
-        parts = zip(*(argument.tensor_split(count) for argument in arguments), strict=True)
+        count = min(stage.micro_batches, x.shape[0])
+        split = [(None,) * count if a is None else a.tensor_split(count) for a in (x, *arguments)]
+        parts = zip(*split, strict=True)
         outputs = torch.cat([self.forward(*part) for part in parts])
         return _FromLast.apply(outputs, stage)  # type: ignore[no-untyped-call]
 
