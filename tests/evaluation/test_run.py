@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scenewright.clip import Clip
+from scenewright.clip import Clip, GivenFrame
 from scenewright.evaluation.exact import ATTRIBUTES
+from scenewright.evaluation.given import frames_of, kept
 from scenewright.evaluation.report import Outcome, Report
 from scenewright.evaluation.run import evaluate
 from scenewright.evaluation.suites import SuitePrompt
@@ -34,7 +36,11 @@ class Gray:
         self.asked: list[str] = []
         self.refuse = refuse
 
-    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        truth = WorldSystem(32, 32, 4).clips(prompts, seed)
+        return [frames_of(p, c) for p, c in zip(prompts, truth, strict=True)]
+
+    def clips(self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[object] = ()) -> list[Clip]:
         if any(p.id == self.refuse for p in prompts):
             raise ValueError("no such clip")
         self.asked += [p.id for p in prompts]
@@ -45,6 +51,27 @@ def test_an_empty_picture_gets_nothing_right() -> None:
     for outcome in evaluate(Gray(), PROMPTS):
         assert outcome.accuracy == 0.0
         assert not any(outcome.items["presence"])
+
+
+def test_given_frames_are_true_of_the_prompt_and_scored_by_whether_they_are_kept() -> None:
+    prompts = [
+        replace(p, given=places) for p, places in zip(PROMPTS, ("first", "ends", "start"), strict=True)
+    ]
+    given = Gray().given(prompts, 0)
+    assert [[frame.at for frame in frames] for frames in given] == [[0], [0, 3], [0, 1]]
+    lost = evaluate(Gray(), prompts)
+    assert [o.items["kept"] for o in lost] == [[False], [False, False], [False, False]]
+    report = Report("given", "gray", lost, ceiling=evaluate(WorldSystem(32, 32, 4), prompts))
+    score = report.to_json()["scores"]["kept"]
+    assert (score["value"], score["n"], score["ceiling"]) == (0.0, 5, 1.0)
+    assert "kept" in report.table()
+
+
+def test_a_frame_is_kept_from_35_decibel_on() -> None:
+    picture = np.full((8, 8, 3), 100, np.uint8)
+    for off, right in ((4, True), (5, False)):  # 36.1 and 34.2 dB
+        clip = Clip(np.stack([picture, picture + np.uint8(off)]), 8.0)
+        assert kept(clip, [GivenFrame(0, picture), GivenFrame(1, picture)]) == [True, right]
 
 
 def test_the_world_itself_scores_high() -> None:

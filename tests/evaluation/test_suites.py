@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scenewright.evaluation.given import PLACES
 from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite, save_suite, suite_names
+from scenewright.evaluation.suites.build import build_given
 from scenewright.world.parser import parse
 from scenewright.world.scene import COLORS, SHAPES
 from scenewright.world.splits import split_of, unknown_words
@@ -59,6 +61,15 @@ def test_the_main_section_is_balanced() -> None:
     assert max(shapes.values()) - min(shapes.values()) <= 4
     assert len({kind for kind, _ in motions}) == 11
     assert min(motions.values()) >= 4
+
+
+def test_world_given_has_frames_of_every_kind_and_other_prompts_than_world_core() -> None:
+    suite = load_suite("world-given")
+    assert suite.sections == tuple(PLACES)
+    assert all(p.given == p.section for p in suite.prompts)
+    assert len(suite.prompts) == 96
+    assert not {p.text for p in suite.prompts} & {p.text for p in load_suite("world-core").prompts}
+    assert suite == build_given()
 
 
 def test_an_edited_prompt_is_noticed(tmp_path: Path) -> None:

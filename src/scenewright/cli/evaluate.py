@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Added to every prompt's."
 )
+@click.option("--fast", is_flag=True, help="The model's settings for few sampling steps.")
+@click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps. [default: the model's]")
 @click.option("--no-floor", is_flag=True, help="Leave the untrained model out.")
 @click.option("--no-ceiling", is_flag=True, help="Leave the true renders out.")
 @click.option(
@@ -39,6 +41,8 @@ def evaluate(
     sections: tuple[str, ...],
     limit: int | None,
     seed: int,
+    fast: bool,
+    steps: int | None,
     no_floor: bool,
     no_ceiling: bool,
     output: Path | None,
@@ -62,7 +66,7 @@ def evaluate(
     from scenewright.evaluation.suites import load_suite
     from scenewright.evaluation.systems import FolderSystem, ModelSystem, System, WorldSystem, find_system
 
-    tested = find_system(system)
+    tested = find_system(system, fast=fast, steps=steps)
     suite = tested.suite() if isinstance(tested, FolderSystem) else load_suite(suite_name)
     suite = suite.select(sections or None, limit)
 
@@ -84,7 +88,9 @@ def evaluate(
         raise click.ClickException(f"{system}: not one clip could be scored")
     floor = ceiling = []
     if isinstance(tested, ModelSystem) and not no_floor:
-        floor = measure(ModelSystem(system, untrained=True), "floor", _cache(), keep=False)
+        floor = measure(
+            ModelSystem(system, untrained=True, fast=fast, steps=steps), "floor", _cache(), keep=False
+        )
     if not no_ceiling:
         if isinstance(tested, WorldSystem):
             ceiling = outcomes

@@ -12,7 +12,6 @@ from scenewright.cli.sizes import SIZE
 
 if TYPE_CHECKING:
     from scenewright.clip import GivenFrame, Prompt
-    from scenewright.generation.pipeline import SamplingSettings, TextToVideo
     from scenewright.media.encode import Format
 
 FORMATS = ("mp4", "webm", "gif", "webp", "png")
@@ -164,7 +163,7 @@ def generate(
     ]
     paths = _paths(prompts, output, kind, overwrite=overwrite)
     pipeline = load_pipeline(model)
-    settings = _settings(_recommended(pipeline, fast=fast), sampling)
+    settings = pipeline.recommended(fast=fast).changed(sampling)
     before, parts = None, 1
     if extended is not None:
         before = decode(extended, fps=pipeline.model.config.fps, audio=False)
@@ -249,21 +248,6 @@ def _given(path: str, at: int) -> GivenFrame:
     from scenewright.media import decode
 
     return GivenFrame(at, decode(path, frames=[at], audio=False).frames[0])
-
-
-def _recommended(pipeline: TextToVideo, *, fast: bool) -> SamplingSettings:
-    if not fast:
-        return pipeline.settings
-    if pipeline.fast is None:
-        raise click.UsageError(
-            f"{pipeline.name} has not learned to make videos in few steps; leave --fast out"
-        )
-    return pipeline.fast
-
-
-def _settings(default: SamplingSettings, given: dict[str, Any]) -> SamplingSettings:
-    changes = {name: value for name, value in given.items() if value is not None}
-    return type(default).model_validate({**default.model_dump(), **changes})
 
 
 def _record(release: Any) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Report:
         scores = {name: self._scores(name) for name in sections}
         main = {
             name: next((s[name] for s in scores.values() if s[name]["n"]), scores[sections[0]][name])
-            for name in ATTRIBUTES
+            for name in self._names
         }
         return {"suite": self.suite, "scores": main, "sections": scores}
 
@@ -99,7 +99,7 @@ class Report:
         parts = [
             [o for o in group if o.section == section] for group in (self.outcomes, self.floor, self.ceiling)
         ]
-        found = [{name: _interval(part, name) for name in ATTRIBUTES} for part in parts]
+        found = [{name: _interval(part, name) for name in self._names} for part in parts]
         return {
             name: {
                 "value": _value(found[0][name]),
@@ -109,12 +109,17 @@ class Report:
                 "floor": _value(found[1][name]),
                 "ceiling": _value(found[2][name]),
             }
-            for name in ATTRIBUTES
+            for name in self._names
         }
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The facts of prompts, and ``kept`` where frames were given."""
+        return (*ATTRIBUTES, "kept") if any("kept" in o.items for o in self.outcomes) else ATTRIBUTES
 
 
 def _interval(outcomes: Iterable[Outcome], attribute: str) -> Interval | None:
-    values = [(right, o.id) for o in outcomes for right in o.items[attribute]]
+    values = [(right, o.id) for o in outcomes for right in o.items.get(attribute, ())]
     if not values:
         return None
     rights, ids = zip(*values, strict=True)

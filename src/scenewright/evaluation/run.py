@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scenewright.clip import Clip
+from scenewright.clip import Clip, GivenFrame
 from scenewright.evaluation.exact import ATTRIBUTES, score
+from scenewright.evaluation.given import kept
 from scenewright.evaluation.report import Outcome
 from scenewright.evaluation.suites import SuitePrompt
 from scenewright.evaluation.systems import System
@@ -48,8 +49,8 @@ def evaluate(
         progress(len(outcomes), len(prompts))
     left = [p for p in prompts if p.id not in outcomes]
     for part in _parts(left, batch):
-        for prompt, clip in _clips(system, part, seed, on_error):
-            outcome = _outcome(prompt, clip)
+        for prompt, clip, given in _clips(system, part, seed, on_error):
+            outcome = _outcome(prompt, clip, given)
             outcomes[prompt.id] = outcome
             if records is not None:
                 _append(records, {"fingerprint": fingerprint, "key": _key(prompt), **outcome.record()})
@@ -84,12 +85,14 @@ def read_and_score(texts: Sequence[str], clips: Sequence[np.ndarray]) -> list[di
     return [score(parse(t).description, r) for t, r in zip(texts, readings, strict=True)]
 
 
-def _outcome(prompt: SuitePrompt, clip: Clip) -> Outcome:
+def _outcome(prompt: SuitePrompt, clip: Clip, given: Sequence[GivenFrame]) -> Outcome:
     from scenewright.evaluation.reader.decode import read_clips
 
     reading = read_clips([clip.frames])[0]
     items = score(parse(prompt.text).description, reading)
     assert set(items) == set(ATTRIBUTES)
+    if given:
+        items["kept"] = kept(clip, given)
     return Outcome(prompt.id, prompt.section, prompt.text, items, reading.record())
 
 
@@ -98,10 +101,11 @@ def _clips(
     part: Sequence[SuitePrompt],
     seed: int,
     on_error: Callable[[SuitePrompt, Exception], None] | None,
-) -> Iterator[tuple[SuitePrompt, Clip]]:
-    """The part's clips at once, or one by one where one of them fails."""
+) -> Iterator[tuple[SuitePrompt, Clip, Sequence[GivenFrame]]]:
+    """The part's clips at once, or one by one where one of them fails; with the frames they were given."""
     try:
-        yield from zip(part, system.clips(part, seed), strict=True)
+        given = system.given(part, seed)
+        yield from zip(part, system.clips(part, seed, given), given, strict=True)
         return
     except (ValueError, OSError) as error:
         if on_error is None:
@@ -119,7 +123,8 @@ def _parts(prompts: Sequence[SuitePrompt], batch: int) -> Iterator[Sequence[Suit
 
 
 def _key(prompt: SuitePrompt) -> str:
-    return f"{prompt.section}/{prompt.id}/{prompt.seed}/{prompt.text}"
+    given = f"/{prompt.given}" if prompt.given else ""
+    return f"{prompt.section}/{prompt.id}/{prompt.seed}/{prompt.text}{given}"
 
 
 def _finished(records: Path | None, fingerprint: str) -> dict[str, Outcome]:

@@ -9,9 +9,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from scenewright.clip import Clip, Prompt
+from scenewright.clip import Clip, GivenFrame, Prompt
+from scenewright.evaluation.given import frames_of
 from scenewright.evaluation.suites import Suite, SuitePrompt
 
 if TYPE_CHECKING:
@@ -27,8 +28,14 @@ class System(Protocol):
     name: str
     key: str
 
-    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
-        """One clip for each prompt, in order."""
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        """The frames that come with each prompt, at the size of the system's clips; mostly none."""
+        ...
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
+        """One clip for each prompt, in order; ``given``: what comes with each, empty for nothing."""
         ...
 
 
@@ -42,7 +49,14 @@ class WorldSystem:
         self.num_frames, self.fps = num_frames, fps
         self.key = f"{WORLD}:{_world_version()}:{width}x{height}:{num_frames}@{fps:g}"
 
-    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        if not any(p.given for p in prompts):
+            return [()] * len(prompts)
+        return [frames_of(p, c) for p, c in zip(prompts, self.clips(prompts, seed), strict=True)]
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
         from scenewright.world.layout import complete
         from scenewright.world.parser import parse
         from scenewright.world.render import render
@@ -56,21 +70,42 @@ class WorldSystem:
 
 
 class ModelSystem:
-    """A pipeline; ``untrained`` gives its network fresh random weights."""
+    """A pipeline; ``untrained`` gives its network fresh random weights. ``settings``: how to sample, by
+    default as the model's makers recommend; ``fast``: as they recommend for few steps.
 
-    def __init__(self, model: str | Path, *, untrained: bool = False) -> None:
+    Raises:
+        ValueError: ``fast`` for a model that has not learned to make videos in few steps.
+    """
+
+    def __init__(
+        self, model: str | Path, *, untrained: bool = False, fast: bool = False, **settings: Any
+    ) -> None:
         from scenewright.generation.loading import load_pipeline, untrained_pipeline
 
         self.pipeline: TextToVideo = untrained_pipeline(model) if untrained else load_pipeline(model)
         self.name = self.pipeline.name
+        self.pipeline.settings = self.pipeline.recommended(fast=fast).changed(settings)
         card = self.pipeline.model.config.model_dump_json() + self.pipeline.settings.model_dump_json()
         if self.pipeline.autoencoder is not None:
             card += self.pipeline.autoencoder.hash
         identity = hashlib.sha256(f"{self.pipeline.model_hash}{card}".encode()).hexdigest()[:16]
         self.key = f"{self.name}:{identity}"
 
-    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
-        return self.pipeline.generate([Prompt(text=p.text, seed=p.seed + seed) for p in prompts])
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        pipeline = self.pipeline
+        world = WorldSystem(*pipeline.native_size, pipeline.most_frames, pipeline.model.config.fps)
+        return world.given(prompts, seed)
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
+        frames = given or [()] * len(prompts)
+        return self.pipeline.generate(
+            [
+                Prompt(text=p.text, seed=p.seed + seed, given=shown)
+                for p, shown in zip(prompts, frames, strict=True)
+            ]
+        )
 
 
 class FolderSystem:
@@ -107,7 +142,12 @@ class FolderSystem:
         """The folder's own prompts as a suite."""
         return Suite(self.name, self.prompts)
 
-    def clips(self, prompts: Sequence[SuitePrompt], seed: int) -> list[Clip]:
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        return [()] * len(prompts)
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
         from scenewright.media import decode
 
         return [decode(self.files[p.id], audio=False) for p in prompts]
@@ -116,17 +156,19 @@ class FolderSystem:
         return [file for file in self.files.values() if file.is_file()]
 
 
-def find_system(name: str) -> System:
-    """``world``, a folder with an index of videos, or a model by name or folder.
+def find_system(name: str, *, fast: bool = False, steps: int | None = None) -> System:
+    """``world``, a folder with an index of videos, or a model by name or folder. ``fast``, ``steps``: how a
+    model samples, see :class:`ModelSystem`.
 
-    Raises ValueError where it is none of them.
+    Raises ValueError where it is none of them, or is no model and is to sample in some way.
     """
-    if name == WORLD:
-        return WorldSystem()
     path = Path(name)
-    if path.is_dir() and not (path / "config.json").is_file():
-        return FolderSystem(path)
-    return ModelSystem(name)
+    is_folder = path.is_dir() and not (path / "config.json").is_file()
+    if name != WORLD and not is_folder:
+        return ModelSystem(name, fast=fast, steps=steps)
+    if fast or steps is not None:
+        raise ValueError(f"{name} is no model; leave --fast and --steps out")
+    return FolderSystem(path) if is_folder else WorldSystem()
 
 
 def _world_version() -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -41,6 +41,11 @@ class SamplingSettings(Config):
         if name not in SAMPLERS:
             raise ValueError(f"there is no sampler {name!r}; known: {', '.join(SAMPLERS)}")
         return name
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """The same with some settings changed; those that are None stay. ValueError: they do not fit."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return type(self).model_validate({**self.model_dump(), **given})
 
     @model_validator(mode="after")
     def _folded(self) -> SamplingSettings:
@@ -87,6 +92,14 @@ class TextToVideo:
     def compression(self) -> tuple[int, int, int]:
         """(frames, rows, columns) of pixels to one value that the model makes."""
         return (1, 1, 1) if self.autoencoder is None else self.autoencoder.config.compression
+
+    def recommended(self, *, fast: bool = False) -> SamplingSettings:
+        """The settings that the model's makers recommend, or those for few steps. ValueError: it has none."""
+        if not fast:
+            return self.settings
+        if self.fast is None:
+            raise ValueError(f"{self.name} has not learned to make videos in few steps; leave fast out")
+        return self.fast
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` that never occurred in training, in order; empty where that is not recorded."""

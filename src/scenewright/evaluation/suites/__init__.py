@@ -15,12 +15,19 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class SuitePrompt:
-    """One prompt. ``id`` is unique in its suite; ``seed`` goes to the model with the text."""
+    """One prompt. ``id`` is unique in its suite; ``seed`` goes to the model with the text. ``given``: which
+    frames of the scene come with it, by a name of :data:`scenewright.evaluation.given.PLACES`; "" if none."""
 
     id: str
     section: str
     text: str
     seed: int
+    given: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """What a suite's file says of it, in its section."""
+        given = {"given": self.given} if self.given else {}
+        return {"id": self.id, "text": self.text, "seed": self.seed, **given}
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Hash of the name and of every prompt's section, id, text and seed."""
+        """Hash of the name and of every prompt's section, id, text, seed and given frames."""
         return _hash(self.name, _tree(self))
 
     def select(self, sections: tuple[str, ...] | None = None, limit: int | None = None) -> Suite:
@@ -88,7 +95,9 @@ def load_suite(name: str | Path) -> Suite:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         prompts = tuple(
-            SuitePrompt(str(row["id"]), str(section), str(row["text"]), int(row["seed"]))
+            SuitePrompt(
+                str(row["id"]), str(section), str(row["text"]), int(row["seed"]), str(row.get("given", ""))
+            )
             for section, rows in data["sections"].items()
             for row in rows
         )
@@ -108,10 +117,7 @@ def save_suite(suite: Suite, path: Path) -> None:
 
 
 def _tree(suite: Suite) -> dict[str, list[dict[str, Any]]]:
-    return {
-        name: [{"id": p.id, "text": p.text, "seed": p.seed} for p in suite.prompts if p.section == name]
-        for name in suite.sections
-    }
+    return {name: [p.row() for p in suite.prompts if p.section == name] for name in suite.sections}
 
 
 def _hash(name: str, tree: dict[str, Any]) -> str:

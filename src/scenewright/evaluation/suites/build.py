@@ -1,6 +1,6 @@
-"""Builds the suite ``world-core`` from the world's grammar and splits.
+"""Builds the suites ``world-core`` and ``world-given`` from the world's grammar and splits.
 
-``python -m scenewright.evaluation.suites.build`` writes the YAML file anew. The file is what counts: prompts
+``python -m scenewright.evaluation.suites.build`` writes the YAML files anew. A file is what counts: prompts
 stay as they are when the grammar grows, so that scores stay comparable; a changed suite takes a new name.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from scenewright.evaluation.given import PLACES
 from scenewright.evaluation.suites import HERE, Suite, SuitePrompt, save_suite
 from scenewright.seeds import keyed_seed
 from scenewright.world.grammar import write
@@ -39,6 +41,7 @@ from scenewright.world.splits import (
 )
 
 NAME = "world-core"
+GIVEN = "world-given"
 
 #: How many prompts of the main section ask for each motion and direction: 96 in all.
 SINGLE: dict[tuple[MotionKind, Direction | None], int] = {
@@ -71,19 +74,31 @@ def build() -> Suite:
     return Suite(NAME, tuple(prompts))
 
 
+def build_given() -> Suite:
+    """One object, and frames of its scene: a quarter of the motions with each choice of frames."""
+    singles = _single()
+    part = len(singles) // len(PLACES)
+    prompts = []
+    for number, places in enumerate(PLACES):
+        said = _say(places, singles[number * part : (number + 1) * part], held_out_phrasings=True, name=GIVEN)
+        prompts += [replace(prompt, given=places) for prompt in said]
+    return Suite(GIVEN, tuple(prompts))
+
+
 def _say(
     section: str,
     descriptions: Sequence[Description],
     *,
     held_out_phrasings: bool = False,
     held_out_synonyms: bool = False,
+    name: str = NAME,
 ) -> list[SuitePrompt]:
     """One sentence a description. Only with ``held_out_synonyms`` has it words that training never says, and
     then at least one; descriptions that the language cannot say so are left out."""
     prompts: list[SuitePrompt] = []
     for i, description in enumerate(descriptions):
         for attempt in range(ATTEMPTS):
-            seed = keyed_seed(NAME, section, i, attempt) % 2**31
+            seed = keyed_seed(name, section, i, attempt) % 2**31
             text = write(
                 description,
                 seed,
@@ -199,4 +214,5 @@ def _one(color: Color, shape: Shape, kind: MotionKind, direction: Direction | No
 
 
 if __name__ == "__main__":
-    save_suite(build(), HERE / f"{NAME}.yaml")
+    for suite in (build(), build_given()):
+        save_suite(suite, HERE / f"{suite.name}.yaml")

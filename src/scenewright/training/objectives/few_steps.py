@@ -61,7 +61,7 @@ class FewStepsConfig(FlowConfig):
 
 
 class FewSteps(Objective):
-    """Trains a network with ``spans``; see the module. ``teacher`` replaces the one that the settings name."""
+    """Trains a network with ``spans``; see the module. ``teacher``: in place of that of ``config``."""
 
     def __init__(self, config: FewStepsConfig, teacher: TextToVideo | None = None) -> None:
         self.config = config
