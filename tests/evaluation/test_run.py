@@ -54,9 +54,8 @@ def test_an_empty_picture_gets_nothing_right() -> None:
 
 
 def test_given_frames_are_true_of_the_prompt_and_scored_by_whether_they_are_kept() -> None:
-    prompts = [
-        replace(p, given=places) for p, places in zip(PROMPTS, ("first", "ends", "start"), strict=True)
-    ]
+    kinds = ("first", "ends", "start")
+    prompts = [replace(p, section="s", given=kind) for p, kind in zip(PROMPTS, kinds, strict=True)]
     given = Gray().given(prompts, 0)
     assert [[frame.at for frame in frames] for frames in given] == [[0], [0, 3], [0, 1]]
     lost = evaluate(Gray(), prompts)
