@@ -91,3 +91,59 @@ def test_videos_are_written_with_an_index_and_resumed(tmp_path):
     assert len((tmp_path / "set" / "index.jsonl").read_text().splitlines()) == 3
     with pytest.raises(ValueError, match="other settings"):
         render_videos(source.model_copy(update={"seed": 9}), tmp_path / "set", 2)
+
+
+@pytest.fixture(scope="module")
+def mixed_folders(tmp_path_factory, folders):
+    """Clips of (4, 16, 16), of (8, 16, 16), and wide ones of (4, 8, 32)."""
+    root = tmp_path_factory.mktemp("mixed")
+    for name, sizes, clips in (("long", {"num_frames": 8}, 4), ("wide", {"height": 8, "width": 32}, 3)):
+        render_shards(WorldSource(**{**SMALL, **sizes}, seed=7), root / name, clips, shard_size=2)
+    return folders[0], root / "long", root / "wide"
+
+
+def bucketed(folders, **changes) -> StreamConfig:
+    sizes = {"num_frames": 8, "height": 16, "width": 32, "sampler": SMALL["sampler"]}
+    return StreamConfig(**sizes, shards=folders, order={"name": "buckets", **changes})
+
+
+def test_buckets_give_batches_of_one_shape_and_every_clip_once_an_epoch(mixed_folders):
+    # As many clips as cost what one of the largest size does: 4 of the short, 2 of the long, 4 of the wide.
+    epoch = list(batches(bucketed(mixed_folders), 1, 0, 5, workers=0))
+    shapes = sorted((len(b.captions), *b.frames.shape[1:4]) for b in epoch)
+    assert shapes == [(1, 4, 16, 16), (2, 8, 16, 16), (2, 8, 16, 16), (3, 4, 8, 32), (4, 4, 16, 16)]
+    assert len({clip.numpy().tobytes() for b in epoch for clip in b.frames}) == 12
+    assert all(b.weights is None and b.whole == len(b.captions) for b in epoch)
+    assert [b.notes["frames"] for b in epoch] == [b.frames.shape[1] for b in epoch]
+    same(
+        [(b.frames.numpy(), b.captions) for b in epoch[2:]],
+        drain(bucketed(mixed_folders), 1, 2, 5, workers=1),
+    )
+
+
+def test_processes_have_equal_shapes_and_repeats_have_no_weight(mixed_folders):
+    ranks = [list(batches(bucketed(mixed_folders), 2, 0, 3, 0, rank=rank, ranks=2)) for rank in (0, 1)]
+    seen = []
+    for one, other in zip(*ranks, strict=True):
+        assert one.frames.shape == other.frames.shape
+        assert one.whole == other.whole == 2 * len(one.captions)
+        assert (one.rows.stop, other.rows.stop) == (other.rows.start, one.whole)
+        weights = [b.weights for b in (one, other)]
+        if weights[0] is not None:
+            weights = [w.tolist() for w in weights]
+            assert sum(map(sum, weights)) == pytest.approx(one.whole)
+        else:
+            weights = [[1.0] * len(one.captions)] * 2
+        for b, w in zip((one, other), weights, strict=True):
+            seen += [c.numpy().tobytes() for c, weight in zip(b.frames, w, strict=True) if weight]
+    assert len(seen) == len(set(seen)) == 12
+
+
+def test_buckets_that_do_not_fit_are_refused(mixed_folders):
+    small = bucketed(mixed_folders).model_copy(update={"width": 16})
+    with pytest.raises(ValueError, match=r"wide: width = 32 is more than data.width of the recipe"):
+        drain(small, 2, 0, 1)
+    with pytest.raises(ValueError, match=r"augment.frames gives clips one length"):
+        bucketed(mixed_folders).model_validate(
+            {**bucketed(mixed_folders).model_dump(), "augment": {"frames": 4}}
+        )

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 
 from scenewright.seeds import keyed_seed
 
+Rest = Literal["pad", "drop"]
+
 #: Frames, height and width.
 Shape = tuple[int, int, int]
 
@@ -84,7 +86,7 @@ class Buckets:
         patch: Shape = (1, 1, 1),
         seed: int = 0,
         ranks: int = 1,
-        rest: Literal["pad", "drop"] = "pad",
+        rest: Rest = "pad",
     ) -> None:
         if ranks < 1 or min(patch) < 1:
             raise ValueError(f"ranks = {ranks} and patch = {patch} must be positive")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, Tag
 
 from scenewright.config import Config, kind
+from scenewright.data.buckets import Buckets, Rest, Shape
 from scenewright.data.curriculum import Curriculum, PacingConfig, difficulty
 from scenewright.data.sampling import LossWeighted, Shuffled, Stratified, Weighted, quantiles
 
@@ -58,11 +59,21 @@ class LossWeightedConfig(Config):
     unbiased: bool = True
 
 
+class BucketsConfig(Config):
+    """Batches of one shape each, from shards of several: see :class:`.buckets.Buckets`. A batch holds as many
+    clips as cost what ``batch`` clips of the stream's own size do, which is the largest. ``rest``: ``pad`` or
+    ``drop`` what does not fill a batch."""
+
+    name: Literal["buckets"]
+    rest: Literal["pad", "drop"] = "pad"
+
+
 OrderConfig = Annotated[
     Annotated[ShuffledConfig, Tag("shuffled")]
     | Annotated[CurriculumConfig, Tag("curriculum")]
     | Annotated[StratifiedConfig, Tag("stratified")]
-    | Annotated[LossWeightedConfig, Tag("loss_weighted")],
+    | Annotated[LossWeightedConfig, Tag("loss_weighted")]
+    | Annotated[BucketsConfig, Tag("buckets")],
     kind("name", "shuffled"),
 ]
 
@@ -148,6 +159,31 @@ def build_order(
             values = quantiles(values, config.bins)
         return Strata(Stratified(values.tolist(), batch, seed, config.shares))
     return Epochs(count, batch, seed)
+
+
+class Bucketed:
+    """Batches of one shape each from sources of ``counts`` clips of ``shapes``; the ``ranks`` that share a
+    batch have as many clips each. What only fills up has no weight in the loss."""
+
+    def __init__(
+        self, shapes: Sequence[Shape], counts: Sequence[int], budget: int, seed: int, ranks: int, rest: Rest
+    ) -> None:
+        self._ends = np.cumsum(counts)
+        every = np.repeat(np.asarray(shapes), counts, axis=0)
+        self._buckets = Buckets(every, budget, seed=seed, ranks=ranks, rest=rest)
+        #: The most samples that a batch has.
+        self.size = max(self._buckets.batch_sizes) * ranks
+
+    def batch(self, step: int) -> Chosen:
+        parts = [self._buckets.batch(step, rank) for rank in range(self._buckets.ranks)]
+        samples = np.concatenate([part.samples for part in parts])
+        real = np.concatenate([part.real for part in parts])
+        sources = np.searchsorted(self._ends, samples, side="right")
+        clips = samples - np.concatenate(([0], self._ends))[sources]
+        frames, height, width = parts[0].shape
+        notes = {"batch": int(real.sum()), "frames": frames, "height": height, "width": width}
+        weights = None if real.all() else real * (len(real) / real.sum())
+        return Chosen(clips, sources, weights, notes)
 
 
 class LossOrder:

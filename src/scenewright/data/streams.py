@@ -18,9 +18,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from scenewright.config import Config
 from scenewright.data.augmentation import AugmentConfig
-from scenewright.data.order import AHEAD, Chosen, Endless, Order, OrderConfig, ShuffledConfig, build_order
+from scenewright.data.order import (
+    AHEAD,
+    Bucketed,
+    BucketsConfig,
+    Chosen,
+    Endless,
+    Order,
+    OrderConfig,
+    ShuffledConfig,
+    build_order,
+)
 from scenewright.data.readers import Item, Reader, ShardReader, WorldReader
 from scenewright.data.sampling import Mixture
+from scenewright.data.shards import Shards
 from scenewright.data.world_source import WorldSource
 
 #: What the parts of a mixture have alike, and take over from the whole.
@@ -82,6 +93,8 @@ class StreamConfig(WorldSource):
     def _check_order(self) -> StreamConfig:
         if self.order.name != "shuffled" and not self.shards:
             raise ValueError(f"order.name = {self.order.name} needs shards: an endless source has no order")
+        if self.order.name == "buckets" and self.augment.frames is not None:
+            raise ValueError("augment.frames gives clips one length, and order.name = buckets is for several")
         return self
 
     @model_validator(mode="after")
@@ -119,7 +132,8 @@ class Batch:
     batch these are, where several processes share it. ``latents``: float32 (B, Z, t, h, w), which a network
     of latents sees; where they come from a cache, there are no frames (T = 0). ``words``: the vectors of
     each caption's words, float16 (S, E), where they come from a cache. ``weights``: float32 (B,) of the
-    samples' losses, None where all are 1. ``notes``: numbers for the log."""
+    samples' losses, None where all are 1. ``notes``: numbers for the log. ``whole``: how many samples the
+    batch has in all processes."""
 
     frames: torch.Tensor
     captions: list[str]
@@ -128,6 +142,7 @@ class Batch:
     words: tuple[torch.Tensor, ...] | None = None
     weights: torch.Tensor | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
+    whole: int = 0
 
 
 class Pick(NamedTuple):
@@ -138,53 +153,76 @@ class Pick(NamedTuple):
 
 
 class Batches(Dataset[Batch]):
-    """This process's ``rows`` of the batches of a stream."""
+    """What the process ``rank`` of ``ranks`` gets of the batches of a stream: consecutive rows."""
 
-    def __init__(self, config: StreamConfig, batch: int, rows: range) -> None:
-        self.config, self.batch, self.rows = config, batch, rows
-        parts = [part.data for part in config.mixture] or [config]
-        self.readers: list[Reader] = [ShardReader(p) if p.shards else WorldReader(p) for p in parts]
-        self.order = self._order()
+    def __init__(self, config: StreamConfig, batch: int, rank: int = 0, ranks: int = 1) -> None:
+        self.config, self.batch, self.rank, self.ranks = config, batch, rank, ranks
+        self.parts = _parts(config)
+        self.readers: list[Reader] = [ShardReader(p) if p.shards else WorldReader(p) for p in self.parts]
+        self.order, self.most = self._order()
 
     def __getitem__(self, key: int | Pick) -> Batch:
         step, chosen = key if isinstance(key, Pick) else (key, self.order.batch(key))
+        share = len(chosen.clips) // self.ranks
+        rows = range(self.rank * share, (self.rank + 1) * share)
         items: dict[int, Item] = {}
         for source, reader in enumerate(self.readers):
-            rows = [row for row in self.rows if chosen.sources[row] == source]
-            if rows:
-                samples = [step * self.batch + row for row in rows]
-                found = reader.read(samples, [int(chosen.clips[row]) for row in rows])
-                items |= dict(zip(rows, found, strict=True))
-        return self._collated([items[row] for row in self.rows], chosen)
+            own = [row for row in rows if chosen.sources[row] == source]
+            if own:
+                samples = [step * self.most + row for row in own]
+                found = reader.read(samples, [int(chosen.clips[row]) for row in own])
+                items |= dict(zip(own, found, strict=True))
+        return self._collated([items[row] for row in rows], rows, chosen)
 
-    def _order(self) -> Order:
+    def _order(self) -> tuple[Order, int]:
+        """The order, and the most samples of a batch."""
         config, batch = self.config, self.batch
+        counts = [reader.count for reader in self.readers]
         if config.mixture:
-            return _Mixed(config, [reader.count for reader in self.readers], batch)
+            return _Mixed(config, counts, batch), batch
+        if isinstance(config.order, BucketsConfig):
+            shapes = [(part.num_frames, part.height, part.width) for part in self.parts]
+            budget = batch // self.ranks * config.num_frames * config.height * config.width
+            found = [count for count in counts if count is not None]
+            order = Bucketed(shapes, found, budget, config.seed, self.ranks, config.order.rest)
+            return order, order.size
         (reader,) = self.readers
         if reader.count is None:
-            return Endless(batch)
-        return build_order(config.order, reader.count, batch, config.seed, lambda: reader.columns)
+            return Endless(batch), batch
+        return build_order(config.order, reader.count, batch, config.seed, lambda: reader.columns), batch
 
-    def _collated(self, items: Sequence[Item], chosen: Chosen) -> Batch:
+    def _collated(self, items: Sequence[Item], rows: range, chosen: Chosen) -> Batch:
         captions = [item.caption for item in items]
         seen = torch.from_numpy(np.stack([item.seen for item in items]))
         vectors = tuple(item.words for item in items if item.words is not None) or None
         weights = None
         if chosen.weights is not None:
-            weights = torch.from_numpy(chosen.weights[self.rows.start : self.rows.stop]).float()
+            weights = torch.from_numpy(chosen.weights[rows.start : rows.stop]).float()
         notes = dict(chosen.notes)
-        if any(part.augment != AugmentConfig() for part in self._parts):
+        if any(part.augment != AugmentConfig() for part in self.parts):
             notes["augmented"] = float(np.mean([item.changed for item in items]))
             notes["augmentation_refused"] = float(np.mean([item.refused for item in items]))
-        if self._parts[0].latents:
-            nothing = torch.empty(len(items), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
-            return Batch(nothing, captions, self.rows, seen.float(), vectors, weights, notes)
-        return Batch(seen, captions, self.rows, None, vectors, weights, notes)
+        latents = None
+        if self.parts[0].latents:
+            latents = seen.float()
+            seen = torch.empty(len(items), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
+        return Batch(seen, captions, rows, latents, vectors, weights, notes, len(chosen.clips))
 
-    @property
-    def _parts(self) -> list[StreamConfig]:
-        return [part.data for part in self.config.mixture] or [self.config]
+
+def _parts(config: StreamConfig) -> list[StreamConfig]:
+    """The streams that a batch may draw from, each of clips of one shape."""
+    if not isinstance(config.order, BucketsConfig):
+        return [part.data for part in config.mixture] or [config]
+    parts = []
+    for i, folder in enumerate(config.shards):
+        info = Shards(folder).info
+        sizes = {"num_frames": info.num_frames, "height": info.height, "width": info.width}
+        for name, size in sizes.items():
+            if size > getattr(config, name):
+                raise ValueError(f"{folder}: {name} = {size} is more than data.{name} of the recipe")
+        own = {"shards": (folder,), "latents": config.latents[i : i + 1], "texts": config.texts[i : i + 1]}
+        parts.append(config.model_copy(update={**sizes, **own, "order": ShuffledConfig()}))
+    return parts
 
 
 class _Mixed:
@@ -224,7 +262,6 @@ def batches(
         raise ValueError(f"a batch of {batch} cannot be shared evenly by {ranks} processes; change batch")
     if config.order.name == "loss_weighted" and choose is None:
         raise ValueError("order.name = loss_weighted is for the data that a run learns from")
-    share = batch // ranks
     ahead = 3 if choose is None else min(3, (AHEAD - 1) // max(workers, 1))
     if ahead < 1:
         raise ValueError(f"loss-weighted order takes at most {AHEAD - 1} workers, not {workers}")
@@ -233,7 +270,7 @@ def batches(
         steps = _Picks(choose, range(start, stop))
     return iter(
         DataLoader(
-            Batches(config, batch, range(rank * share, (rank + 1) * share)),
+            Batches(config, batch, rank, ranks),
             batch_size=None,
             sampler=steps,
             num_workers=workers,

@@ -100,9 +100,8 @@ class FlowTransformer(nn.Module):
         "**.mlp.down": "rows",
     }
     #: Inputs to split over tokens, as (position of the argument, dimension of the tokens).
-    context_parallel_inputs: ClassVar[Mapping[str, tuple[int, int]]] = {
+    context_parallel_inputs: Mapping[str, tuple[int, int]] = {
         "patch_in": (0, 1),
-        "given_in": (0, 1),
         "position": (0, 0),
         "blocks.*": (4, 0),
     }
@@ -126,6 +125,7 @@ class FlowTransformer(nn.Module):
                 nn.Linear(given_width, config.bottleneck, bias=False),
                 zeros(nn.Linear(config.bottleneck, width, bias=False)),
             )
+            self.context_parallel_inputs = {**self.context_parallel_inputs, "given_in": (0, 1)}
         if config.spans:
             # No bias: a span of 0 changes nothing.
             self.span = nn.Sequential(

@@ -222,7 +222,7 @@ class Trainer:
         objective, settings = self.objectives[stage], self.recipe.stages[stage]
         # For what networks draw themselves (dropout); processes with other samples draw other numbers.
         torch.manual_seed(keyed_seed(self.recipe.seed, "network", self.step, self.layout.data_rank))
-        draws = Draws(self.recipe.seed, self.step, settings.batch, batch.rows)
+        draws = Draws(self.recipe.seed, self.step, batch.whole, batch.rows)
         self.inputs, self._losses = self._inputs(objective, batch, draws), []
         self.freezer.apply(self.step)
         rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)

@@ -81,6 +81,7 @@ def tiny_model(seed: int) -> FlowTransformer:
         layers=3,
         heads=4,
         mlp_ratio=2.0,
+        given_frames=1,
         num_frames=4,
         height=32,
         width_pixels=32,
@@ -99,7 +100,11 @@ def batch(step: int) -> Inputs:
     x = torch.rand(BATCH, 3, 4, 32, 32, generator=generator) * 2 - 1
     ids = torch.randint(0, 64, (BATCH, 8), generator=generator)
     mask = torch.arange(8) < torch.randint(1, 9, (BATCH, 1), generator=generator)
-    return Inputs(x, ids, mask, ("",) * BATCH, Draws(0, step, BATCH, range(BATCH)))
+    known = torch.rand(BATCH, 4, generator=generator) < 0.4
+    known[:, -1] = False
+    given = torch.cat((x, torch.ones_like(x[:, :1])), dim=1) * known[:, None, :, None, None]
+    draws = Draws(0, step, BATCH, range(BATCH))
+    return Inputs(x, ids, mask, ("",) * BATCH, draws, known=known, given=given)
 
 
 def frozen(name: str, step: int) -> bool:

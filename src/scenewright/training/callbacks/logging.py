@@ -63,10 +63,9 @@ class Logging(Callback):
             return
         self._window.append(values)
         assert trainer.inputs is not None
-        work = trainer.family.work(trainer.stage, trainer.inputs.ids.shape[1], trainer.device)
+        work = trainer.family.work(trainer.stage, trainer.inputs, trainer.device)
         self.meter.flops_per_clip, self.meter.tokens_per_clip = work
-        clips = trainer.recipe.stages[trainer.stage].batch
-        self.meter.update(clips, values["step_seconds"], values["data_wait"])
+        self.meter.update(trainer.inputs.draws.batch, values["step_seconds"], values["data_wait"])
         if trainer.step % self.every == 0:
             self._write(trainer)
 

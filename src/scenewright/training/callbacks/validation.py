@@ -115,7 +115,7 @@ class Validation(Callback):
         seed = keyed_seed(trainer.recipe.seed, "validation")
         losses = []
         for index, batch in enumerate(batches(data, config.batch, 0, config.batches, workers=0)):
-            inputs = trainer.prepare(batch, Draws(seed, index, config.batch, batch.rows))
+            inputs = trainer.prepare(batch, Draws(seed, index, batch.whole, batch.rows))
             losses.append(trainer.objective.loss(network, inputs)[0].item())
         mean = sum(losses) / len(losses)
         spread = math.sqrt(sum((x - mean) ** 2 for x in losses) / (len(losses) - 1) / len(losses))

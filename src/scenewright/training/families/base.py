@@ -56,9 +56,9 @@ class Family(ABC):
         """The inputs with what the network sees of the frames that the objective gives it."""
         return inputs
 
-    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
+    def work(self, stage: int, inputs: Inputs, device: torch.device) -> tuple[float, int]:
         """Operations that the mathematics of a clip of a stage needs, forward and backward, and its tokens,
-        with captions of ``words`` tokens; 0 where that is not known."""
+        where clips and captions are as long as the inputs'; 0 where that is not known."""
         return 0.0, 0
 
     @abstractmethod

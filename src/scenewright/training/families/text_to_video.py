@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from scenewright.training.config import TrainingRecipe
     from scenewright.training.objectives import Inputs
-    from scenewright.training.planning.workload import Workload
+    from scenewright.training.planning.workload import StageWork
 
 
 class TextToVideoFamily(Family):
@@ -105,8 +105,10 @@ class TextToVideoFamily(Family):
             return _padded([known[t] if t in known else self.embedder.embed(t) for t in texts])
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
-    def work(self, stage: int, words: int, device: torch.device) -> tuple[float, int]:
-        found = self._work(words, "cpu" if device.type == "cpu" else "cuda").stages[stage]
+    def work(self, stage: int, inputs: Inputs, device: torch.device) -> tuple[float, int]:
+        kernels: Literal["cpu", "cuda"] = "cpu" if device.type == "cpu" else "cuda"
+        _, _, frames, rows, columns = inputs.x.shape
+        found = self._work(stage, inputs.ids.shape[1], (frames, rows, columns), kernels)
         return found.clip.model, found.tokens
 
     def see(self, batch: Batch) -> Batch:
@@ -144,11 +146,13 @@ class TextToVideoFamily(Family):
         return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
 
     @lru_cache  # noqa: B019
-    def _work(self, words: int, kernels: Literal["cpu", "cuda"]) -> Workload:
+    def _work(
+        self, stage: int, words: int, size: tuple[int, int, int], kernels: Literal["cpu", "cuda"]
+    ) -> StageWork:
         # Not above: the planner knows the recipe, and the recipe the families.
-        from scenewright.training.planning.workload import workload
+        from scenewright.training.planning.workload import stage_work
 
-        return workload(self.recipe, kernels, words)
+        return stage_work(self.recipe, stage, size, kernels, words)
 
     def _check_latents(self) -> None:
         """ValueError where the network, the autoencoder, the data and their latents do not fit together."""

@@ -90,38 +90,47 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
     network = recipe.network
     if not isinstance(network, FlowTransformerConfig):
         raise ValueError(f"--plan knows the sizes of flow transformers only, not of a {network.family}")
-    words = min(words or network.text.max_tokens, network.text.max_tokens)
-    parameters = inventory(network, recipe.optimizer, recipe.freeze)
-    frozen = {p.name for p in parameters.parameters if not p.trains}
-    found = []
-    for stage in recipe.stages:
-        data = stage.data
-        size = (data.frames_out, data.height, data.width)
-        if recipe.autoencoder is not None:
-            size = read_autoencoder_card(recipe.autoencoder).network.grid(*size)
-        grid = network.grid(*size)
-        few = (grid[0] * grid[1] * grid[2]) ** 2 <= EXPLICIT_SCORES
-        fused = not (kernels == "cpu" and recipe.precision == "bfloat16" and few)
-        products = clip_products(network, grid, words, fused=fused, trains=lambda name: name not in frozen)
-        found.append(
-            StageWork(
-                steps=stage.steps,
-                batch=stage.batch,
-                grid=grid,
-                pixels=network.channels * math.prod(size),
-                words=words,
-                products=_added(products),
-                positions=position_operations(network, grid),
-            )
-        )
     return Workload(
         network=network,
-        parameters=parameters,
+        parameters=inventory(network, recipe.optimizer, recipe.freeze),
         optimizer=recipe.optimizer,
-        stages=tuple(found),
+        stages=tuple(stage_work(recipe, i, None, kernels, words) for i in range(len(recipe.stages))),
         precision=recipe.precision,
         accumulate=recipe.accumulate,
         kernels=kernels,
+    )
+
+
+def stage_work(
+    recipe: TrainingRecipe,
+    index: int,
+    size: tuple[int, int, int] | None,
+    kernels: Kernels,
+    words: int | None = None,
+) -> StageWork:
+    """A stage of a recipe for a flow transformer. ``size``: frames, rows and columns that the network sees of
+    a clip; None takes those of the stage's data. ``words``: as for :func:`workload`."""
+    network, stage = recipe.network, recipe.stages[index]
+    assert isinstance(network, FlowTransformerConfig)
+    words = min(words or network.text.max_tokens, network.text.max_tokens)
+    if size is None:
+        size = (stage.data.frames_out, stage.data.height, stage.data.width)
+        if recipe.autoencoder is not None:
+            size = read_autoencoder_card(recipe.autoencoder).network.grid(*size)
+    grid = network.grid(*size)
+    parameters = inventory(network, recipe.optimizer, recipe.freeze)
+    frozen = {p.name for p in parameters.parameters if not p.trains}
+    few = (grid[0] * grid[1] * grid[2]) ** 2 <= EXPLICIT_SCORES
+    fused = not (kernels == "cpu" and recipe.precision == "bfloat16" and few)
+    products = clip_products(network, grid, words, fused=fused, trains=lambda name: name not in frozen)
+    return StageWork(
+        steps=stage.steps,
+        batch=stage.batch,
+        grid=grid,
+        pixels=network.channels * math.prod(size),
+        words=words,
+        products=_added(products),
+        positions=position_operations(network, grid),
     )
 
 
