@@ -1,7 +1,8 @@
 """Draws the pictures of the README and the documentation from the model and the world in the package.
 
 ``python scripts/pictures.py`` writes docs/images/nano.webp (an animated grid of what nano makes),
-docs/images/nano-strips.webp (the same clips as film strips) and docs/images/world.webp (the world).
+docs/images/nano-strips.webp (the same clips as film strips), docs/images/nano-given.webp (what it makes of
+given frames) and docs/images/world.webp (the world).
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from scenewright.clip import Clip, Prompt
+from scenewright.evaluation.suites import SuitePrompt
+from scenewright.evaluation.systems import WorldSystem
 from scenewright.generation.loading import load_pipeline
+from scenewright.generation.pipeline import TextToVideo
 from scenewright.media import contact_sheet, save_image
 from scenewright.world.layout import complete
 from scenewright.world.parser import parse
@@ -35,6 +39,11 @@ NANO = (
     "a brown torus vanishes",
     "a small red cube spins",
 )
+GIVEN = {
+    "first": ("a red ball rolls left", "a green cone jumps"),
+    "ends": ("a blue cube slides right", "an orange sphere bounces"),
+    "start": ("a yellow torus rolls to the right", "a purple cylinder shrinks"),
+}
 WORLD = (
     "a large red metal sphere rolls left behind a small blue cube on a tiled floor while the camera orbits",
     "a glass torus rolls right on a wooden floor in the evening",
@@ -79,14 +88,31 @@ def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: 
     return lines
 
 
+def given(pipeline: TextToVideo) -> Image.Image:
+    """Film strips of videos from frames of the world, above the whole renders that these frames are of."""
+    prompts = [SuitePrompt(text, kind, text, 0, kind) for kind, texts in GIVEN.items() for text in texts]
+    world = WorldSystem(*pipeline.native_size)
+    frames = world.given(prompts, 0)
+    made = pipeline.generate(
+        [Prompt(text=p.text, seed=p.seed, given=f) for p, f in zip(prompts, frames, strict=True)]
+    )
+    clips, captions = [], []
+    for prompt, clip, truth in zip(prompts, made, world.clips(prompts, 0), strict=True):
+        clips += [clip, truth]
+        captions += [f"{prompt.text} (given: {prompt.given})", "the render that the frames are of"]
+    return contact_sheet(clips, captions=captions, columns=2, frames_per_clip=6, height=96)
+
+
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    clips = load_pipeline("nano").generate([Prompt(text=text, seed=0) for text in NANO])
+    pipeline = load_pipeline("nano")
+    clips = pipeline.generate([Prompt(text=text, seed=0) for text in NANO])
     grid(clips, NANO, columns=4, side=160, path=IMAGES / "nano.webp")
     save_image(
         contact_sheet(clips, captions=NANO, columns=2, frames_per_clip=6, height=96),
         IMAGES / "nano-strips.webp",
     )
+    save_image(given(pipeline), IMAGES / "nano-given.webp")
     scenes = [complete(parse(text).description, seed=0) for text in WORLD]
     worlds = [
         Clip(frames=render([scene], width=320, height=320, num_frames=16, fps=8.0)[0].rgb, fps=8.0)

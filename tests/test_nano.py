@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scenewright.clip import Prompt
+from scenewright.evaluation.given import kept
 from scenewright.evaluation.run import read_and_score
+from scenewright.evaluation.suites import SuitePrompt
+from scenewright.evaluation.systems import WorldSystem
 from scenewright.generation.loading import SHIPPED, load_pipeline
 
 PROMPTS = [
@@ -60,4 +64,20 @@ def test_it_obeys_simple_sentences(nano):
     clips = nano.generate([Prompt(text=text, seed=i) for i, text in enumerate(PROMPTS)])
     scores = read_and_score(PROMPTS, [np.asarray(clip.frames) for clip in clips])
     for attribute, bar in (("presence", 5), ("colour", 4), ("direction", 4)):
+        assert sum(all(score[attribute]) for score in scores) >= bar, attribute
+
+
+def test_it_goes_on_from_a_first_frame_and_obeys_the_text(nano):
+    prompts = [SuitePrompt(str(i), "first", text, i, "first") for i, text in enumerate(PROMPTS[:4])]
+    given = WorldSystem().given(prompts, 0)
+    clips = nano.generate(
+        [Prompt(text=p.text, seed=p.seed, given=frames) for p, frames in zip(prompts, given, strict=True)]
+    )
+    assert all(all(kept(clip, frames)) for clip, frames in zip(clips, given, strict=True))
+    # The second frame follows from its own first one.
+    steps = [np.abs(clip.frames[1].astype(int) - clip.frames[0]).mean() for clip in clips]
+    others = [np.abs(a.frames[1].astype(int) - b.frames[0]).mean() for a, b in pairwise(clips)]
+    assert max(steps) < min(others)
+    scores = read_and_score(PROMPTS[:4], [np.asarray(clip.frames) for clip in clips])
+    for attribute, bar in (("colour", 3), ("direction", 3)):
         assert sum(all(score[attribute]) for score in scores) >= bar, attribute

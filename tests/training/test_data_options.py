@@ -53,6 +53,20 @@ def test_a_run_stopped_in_the_middle_of_an_epoch_equals_one_that_was_not(name, f
     assert told is None or all(told in line for line in lines)
 
 
+def test_a_run_on_clips_of_several_sizes_equals_one_that_was_stopped(folder, tmp_path):
+    source = WorldSource(width=32, height=16, num_frames=4, sampler=DATA.sampler, seed=7)
+    render_shards(source, tmp_path / "wide", 6, shard_size=3)
+    shards = [str(folder), str(tmp_path / "wide")]
+    mixed = recipe(folder, order={"name": "buckets"}, width=32, shards=shards)
+    Trainer(mixed, tmp_path / "whole").run()
+    Trainer(mixed, tmp_path / "run").run(until=3)
+    Trainer(mixed.model_copy(update={"workers": 2}), tmp_path / "run").run()
+    assert_same(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+    lines = [line for line in read_records(tmp_path / "whole" / "log.jsonl") if "loss" in line]
+    # Ten small clips, eight to a batch, then two; six wide ones, four and two.
+    assert {(line["width"], line["batch"]) for line in lines} == {(16, 8), (16, 2), (32, 4), (32, 2)}
+
+
 def test_clips_with_a_high_loss_are_known_to_the_order(folder, tmp_path):
     trainer = Trainer(recipe(folder, **OPTIONS["by loss"]), tmp_path / "run")
     trainer.run()
