@@ -1,6 +1,10 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
+from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
@@ -36,3 +40,24 @@ def tiny_pipeline() -> TextToVideo:
         words=frozenset("a red blue ball cube rolls falls".split()),
         name="tiny",
     )
+
+
+@pytest.fixture(scope="session")
+def with_network(tiny_pipeline) -> Callable[..., TextToVideo]:
+    """Makes the same with a network of other settings, random in every layer."""
+
+    def make(autoencoder: Autoencoder | None = None, **changes: object) -> TextToVideo:
+        torch.manual_seed(3)
+        model = FlowTransformer(tiny_pipeline.model.config.model_copy(update=changes))
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+        return replace(tiny_pipeline, model=model, autoencoder=autoencoder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def given_pipeline(with_network) -> TextToVideo:
+    """The tiny one with a network that takes given frames and spans."""
+    return with_network(given_frames=1, spans=True)

@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from scenewright.cli.main import main
 from scenewright.generation.loading import save_pipeline
-from scenewright.media import decode, probe
+from scenewright.generation.pipeline import SamplingSettings
+from scenewright.media import decode, probe, save_image
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,79 @@ def test_bad_input_is_one_line_and_exit_code_2(model, arguments, message, tmp_pa
 def test_an_unknown_model_is_one_line(capsys):
     assert main(["generate", "a ball", "--model", "nnano"]) == 2
     assert "there is no model 'nnano'" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def taught(given_pipeline, tmp_path_factory):
+    """A model that takes given frames and long steps."""
+    folder = tmp_path_factory.mktemp("model") / "taught"
+    fast = SamplingSettings(steps=2, sampler="shortcut", guidance_scale=1)
+    save_pipeline(replace(given_pipeline, fast=fast), folder)
+    return str(folder)
+
+
+def picture(path, seed: int) -> np.ndarray:
+    frame = np.random.default_rng(seed).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    save_image(frame, path)
+    return frame
+
+
+def test_pictures_are_the_first_and_the_last_frame(taught, tmp_path):
+    first, last = picture(tmp_path / "first.png", 1), picture(tmp_path / "last.png", 2)
+    command = ["generate", "a ball", "--model", taught, "--image", "first.png", "--last-image", "last.png"]
+    assert main([*command, "-o", "made.png"]) == 0
+    clip = decode(tmp_path / "made")
+    assert np.array_equal(clip.frames[0], first)
+    assert np.array_equal(clip.frames[-1], last)
+    assert clip.metadata["given_frames"] == [0, 7]
+
+
+def test_a_video_goes_on(taught, tmp_path, capsys):
+    assert main(["generate", "a ball", "--model", taught, "-o", "one.png"]) == 0
+    assert (
+        main(
+            [
+                "generate",
+                "a cube",
+                "--model",
+                taught,
+                "--extend",
+                "one",
+                "-o",
+                "more.png",
+                "--num-frames",
+                "9",
+            ]
+        )
+        == 0
+    )
+    one, more = decode(tmp_path / "one"), decode(tmp_path / "more")
+    assert len(more) == len(one) + 9
+    assert np.array_equal(more.frames[: len(one)], one.frames)
+
+
+def test_fast_uses_the_settings_for_few_steps(taught, model, capsys):
+    assert main(["generate", "a ball", "--model", taught, "--fast", "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["settings"]["sampler"] == "shortcut"
+    assert record["settings"]["steps"] == 2
+    assert main(["generate", "a ball", "--model", model, "--fast"]) == 2
+    assert "tiny has not learned to make videos in few steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "none.png"], "'none.png' does not exist"),
+        (["--image", "text.png"], "text.png: this is a text file"),
+        (["--image", "first.png"], "tiny was not trained with given frames"),
+        (["--extend", "first.png"], "tiny was not trained with given frames"),
+        (["--extend", "first.png", "--image", "first.png"], "--extend goes without --image"),
+    ],
+)
+def test_pictures_that_cannot_be_used_are_refused(model, tmp_path, arguments, message, capsys):
+    picture(tmp_path / "first.png", 1)
+    (tmp_path / "text.png").write_text("no picture")
+    assert main(["generate", "a ball", "--model", model, *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.mp4"))
