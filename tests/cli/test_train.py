@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from scenewright.cli.main import main
+from scenewright.config import load_recipe
+from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.training.config import TrainingRecipe
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -33,7 +36,10 @@ def test_a_plan_as_text_writes_nothing(
     monkeypatch.chdir(tmp_path)
     code, out, _ = _run(capsys, "nano", "--plan", "--gpus", "8")
     assert code == 0
-    assert "15,889,536 parameters" in out
+    recipe = load_recipe(TrainingRecipe, "nano")
+    assert isinstance(recipe.network, FlowTransformerConfig)
+    parameters = sum(p.numel() for p in FlowTransformer(recipe.network).parameters())
+    assert f"{parameters:,} parameters" in out
     assert "fastest" in out
     assert list(tmp_path.iterdir()) == []
 

