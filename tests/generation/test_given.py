@@ -7,7 +7,7 @@ import torch
 from scenewright.clip import Clip, GivenFrame, Prompt
 from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.extending import extend, pieces
-from scenewright.generation.given import given_input, settled_frames
+from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.resizing import fitted
@@ -25,7 +25,7 @@ def latent_pipeline(with_network):
         )
     )  # fmt: skip
     sizes = {"channels": 4, "patch": (1, 2, 2), "num_frames": 4, "height": 4, "width_pixels": 6}
-    return with_network(Autoencoder(autoencoder), given_frames=4, **sizes)
+    return with_network(Autoencoder(autoencoder), given_frames=4, given_pixels=4, **sizes)
 
 
 def picture(seed: int, height: int = 16, width: int = 24) -> np.ndarray:
@@ -47,16 +47,15 @@ def test_pixels_of_unknown_frames_play_no_part():
     assert torch.equal(given_input(others, KNOWN), seen)
 
 
-def test_latents_of_unknown_frames_play_no_part(latent_pipeline):
-    autoencoder = latent_pipeline.autoencoder
-    seen = given_input(FRAMES, KNOWN, autoencoder)
-    assert seen.shape == (2, 4 + 4, 2, 2, 2)
-    assert torch.equal(seen[:, 4:, :, 0, 0].movedim(1, -1).flatten(1).bool(), KNOWN)
-    torch.testing.assert_close(seen[0, :4, 0], autoencoder.encode(FRAMES[:1, :4]).float()[0, :, 0])
-    assert not seen[1].any()
-    others = torch.where(KNOWN[:, :, None, None, None], FRAMES, 255 - FRAMES)
-    assert torch.equal(given_input(others, KNOWN, autoencoder), seen)
+def test_a_group_is_settled_when_all_of_it_is_known():
     assert settled_frames(KNOWN, 4).tolist() == [[True, False], [False, False]]
+
+
+def test_the_nearest_known_frame_is_held():
+    known = torch.tensor([[0, 1, 0, 0, 0, 1, 0, 0], [0] * 7 + [1]]).bool()
+    places = [[1, 1, 1, 1, 5, 5, 5, 5], [7] * 8]
+    expected = torch.stack([FRAMES[row, places[row]] for row in range(2)])
+    assert torch.equal(held(FRAMES, known), expected)
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "shortcut"])

@@ -3,6 +3,7 @@ import torch
 
 from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.samplers import dpmpp_2m, sigma_schedule
+from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
 from scenewright.training.draws import Draws
@@ -33,13 +34,12 @@ def lively(seed: int = 0) -> FlowTransformer:
 
 
 def test_patches_are_cut_and_put_back():
-    model = FlowTransformer(TINY)
     x = torch.randn(2, 3, 4, 16, 24)
     grid = TINY.grid(4, 16, 24)
-    patches = model._patchify(x, grid)
+    patches = patchify(x, grid, TINY.patch)
     assert patches.shape == (2, 12, 3 * 2 * 8 * 8)
     torch.testing.assert_close(patches[0, 1], x[0, :, :2, :8, 8:16].flatten())
-    torch.testing.assert_close(model._unpatchify(patches, grid), x)
+    torch.testing.assert_close(unpatchify(patches, grid, TINY.patch), x)
 
 
 def test_an_untrained_network_predicts_gray():
@@ -62,7 +62,7 @@ def test_text_time_and_position_reach_the_output():
     other = model(z, torch.tensor([0.9, 0.9]), words, pooled, mask)
     assert (out - other).abs().max() > 1e-3
     flat = model(torch.zeros(1, 3, 4, 16, 16), torch.ones(1), words[:1], pooled[:1], mask[:1])
-    patches = model._patchify(flat, TINY.grid(4, 16, 16))[0]
+    patches = patchify(flat, TINY.grid(4, 16, 16), TINY.patch)[0]
     assert torch.pdist(patches).min() > 1e-3
 
 

@@ -211,7 +211,7 @@ def test_few_steps_are_distilled_from_a_model_folder(tmp_path):
         ({"objective": {"name": "flow_matching", "given": {}}}, "go together"),
         (
             {"network": {"given_frames": 4}, "objective": {"name": "flow_matching", "given": {}}},
-            "here it is 1",
+            "here they are 1 and 1",
         ),
         ({"network": {"spans": True}}, "few_steps go together"),
         ({"network": {"spans": True}, "objective": {"name": "few_steps"}}, "set init_from"),

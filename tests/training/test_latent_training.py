@@ -10,7 +10,7 @@ from test_reconstruction import NETWORK
 from test_trainer import RECIPE, assert_same, final_state
 
 from scenewright.cli.main import main
-from scenewright.clip import Prompt
+from scenewright.clip import GivenFrame, Prompt
 from scenewright.data.shards import Shards
 from scenewright.data.streams import StreamConfig
 from scenewright.data.world_source import WorldSource, render_shards
@@ -22,7 +22,9 @@ from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.models.blocks.bottlenecks import BottleneckConfig
 from scenewright.models.video_autoencoder import VideoAutoencoder
 from scenewright.training.callbacks import ValidationConfig
-from scenewright.training.config import Stage
+from scenewright.training.config import Stage, TrainingRecipe
+from scenewright.training.objectives import FlowMatchingConfig
+from scenewright.training.objectives.given import GivenFramesConfig
 from scenewright.training.planning.workload import workload
 from scenewright.training.trainer import Trainer
 from scenewright.world.layout import SamplerConfig
@@ -88,6 +90,44 @@ def test_latents_from_the_cache_and_encoded_on_the_fly_are_the_same_run(home, en
     one, other = final_state(encoded_as_it_goes), final_state(tmp_path / "two")
     del one["recipe"], other["recipe"]
     assert_same(one, other)
+
+
+def with_given_frames(home, **data):
+    tiny = recipe(home, **data)
+    more = {"given_frames": 4, "given_pixels": 4}
+    objective = FlowMatchingConfig(given=GivenFramesConfig())
+    changes = {"network": tiny.network.model_copy(update=more), "objective": objective}
+    return TrainingRecipe.model_validate(
+        {**tiny.model_dump(), **{n: c.model_dump() for n, c in changes.items()}}
+    )
+
+
+def test_given_frames_are_pixels_of_cached_latents(home, tmp_path):
+    cached = {"latents": (home / "cached",)}
+    with pytest.raises(ValueError, match="set data"):
+        with_given_frames(home, **cached)
+    with pytest.raises(ValueError, match="beside their latents"):
+        recipe(home, frames_too=True)
+    Trainer(with_given_frames(home), tmp_path / "one").run()
+    Trainer(with_given_frames(home, **cached, frames_too=True), tmp_path / "two").run()
+    one, other = final_state(tmp_path / "one"), final_state(tmp_path / "two")
+    assert any(name.endswith("given_in.1.weight") and value.any() for name, value in one.items())
+    del one["recipe"], other["recipe"]
+    assert_same(one, other)
+    given = (GivenFrame(5, np.full((16, 16, 3), 90, np.uint8)),)
+    clip = load_pipeline(tmp_path / "two" / "model").generate([Prompt(text="a red ball", given=given)])[0]
+    assert (clip.frames[5] == 90).all()
+
+
+def test_a_model_of_latents_goes_on_from_one_of_pixels(home, tmp_path):
+    pixels = RECIPE.model_copy(update={"stages": (Stage(steps=1, batch=2, data=StreamConfig(**WORLD)),)})
+    Trainer(pixels, tmp_path / "pixels").run()
+    folder = tmp_path / "pixels" / "model"
+    trainer = Trainer(recipe(home).model_copy(update={"init_from": folder}), tmp_path / "latents")
+    old, new = load_pipeline(folder).model.state_dict(), trainer.model.state_dict()
+    same = {name for name in old if old[name].shape == new[name].shape and torch.equal(old[name], new[name])}
+    assert {name.split(".")[0] for name in old.keys() - same} <= {"patch_in", "patch_out"}
+    assert "blocks.0.attention.query.weight" in same
 
 
 def test_the_exported_model_decodes_what_it_makes(home, encoded_as_it_goes, tmp_path):

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """One clip. ``seen``: uint8 frames (T, H, W, 3), or latents; ``words``: vectors of the caption's words,
-    (S, E), where they come from a cache. ``changed``, ``refused``: whether augmentation changed it, and
-    whether the caption forbade a change."""
+    """One clip. ``frames``: uint8 (T, H, W, 3), T = 0 where its ``latents``, float16 (Z, t, h, w), do;
+    ``words``: vectors of the caption's words, (S, E), where they come from a cache. ``changed``, ``refused``:
+    whether augmentation changed it, and whether the caption forbade a change."""
 
-    seen: np.ndarray
+    frames: np.ndarray
     caption: str
+    latents: np.ndarray | None = None
     words: torch.Tensor | None = None
     changed: bool = False
     refused: bool = False
@@ -112,19 +113,23 @@ class ShardReader:
         which = int(np.searchsorted(self.ends, clip, side="right"))
         index = int(clip - (self.ends[which - 1] if which else 0))
         dataset = self.datasets[which]
-        seen = self.latents[which].values(index) if self.latents else dataset.frames(index)
+        latents = self.latents[which].values(index) if self.latents else None
+        if latents is None or self.config.frames_too:
+            frames = dataset.frames(index)
+        else:
+            frames = np.empty((0, self.config.height, self.config.width, 3), np.uint8)
         key = keyed_seed(self.config.seed, "caption", sample)
         if self.texts:
             texts = self.texts[which]
             chosen = key % texts.info.shape[0]
             text, length = texts.notes(index)[chosen]
-            return Item(seen, text, torch.from_numpy(texts.values(index)[chosen, :length].copy()))
+            return Item(frames, text, latents, torch.from_numpy(texts.values(index)[chosen, :length].copy()))
         text = caption(Scene.model_validate(dataset.row(index)), key)
-        return Item(seen, text) if self.latents else _augmented(self.config, seen, text, sample)
+        return Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
 
 
 def _augmented(config: StreamConfig, frames: np.ndarray, text: str, sample: int) -> Item:
     if config.augment == AugmentConfig():
         return Item(frames, text)
     found = augment(frames, text, config.augment, keyed_seed(config.seed, "augment", sample))
-    return Item(found.frames, found.caption, None, bool(found.applied), bool(found.refused))
+    return Item(found.frames, found.caption, changed=bool(found.applied), refused=bool(found.refused))

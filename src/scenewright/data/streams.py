@@ -42,9 +42,9 @@ class StreamConfig(WorldSource):
     """A world source, read from ``shards`` (a folder made by ``world sample``) where that is given.
 
     From shards the clips repeat in a new order every epoch; their captions are always written anew.
-    ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames,
-    and of its encoded captions, of which one is read instead of writing a new one; ``data encode`` makes
-    them.
+    ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames
+    (with ``frames_too``, beside them), and of its encoded captions, of which one is read instead of writing a
+    new one; ``data encode`` makes them.
 
     ``order``: which clips come when, for shards. ``augment``: how clips and, with them, captions are changed.
     ``mixture``: several streams by ratio in place of this one, each with its own source and changes; sizes
@@ -54,6 +54,7 @@ class StreamConfig(WorldSource):
     shards: tuple[Path, ...] = ()
     latents: tuple[Path, ...] = ()
     texts: tuple[Path, ...] = ()
+    frames_too: bool = False
     order: OrderConfig = ShuffledConfig()
     augment: AugmentConfig = AugmentConfig()
     mixture: tuple[MixturePart, ...] = ()
@@ -87,6 +88,8 @@ class StreamConfig(WorldSource):
                 )
             if folders and self.augment != AugmentConfig():
                 raise ValueError(f"augment cannot change {name} that were made beforehand; leave one out")
+        if self.frames_too and not self.latents:
+            raise ValueError("frames_too is for frames beside their latents; name latents, or leave it out")
         return self
 
     @model_validator(mode="after")
@@ -101,16 +104,18 @@ class StreamConfig(WorldSource):
     def _check_mixture(self) -> StreamConfig:
         if not self.mixture:
             return self
-        for name in ("shards", "latents", "texts", "order", "augment"):
+        for name in ("shards", "latents", "texts", "frames_too", "order", "augment"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} beside mixture does nothing; say it in the parts of the mixture")
         for part in self.mixture:
             data = part.data
             if data.mixture or data.order.name != "shuffled":
                 raise ValueError("a part of a mixture has no mixture or order of its own")
-            if bool(data.latents) != bool(self.mixture[0].data.latents) or data.texts:
+            first = self.mixture[0].data
+            kinds = [(bool(d.latents), d.frames_too) for d in (data, first)]
+            if kinds[0] != kinds[1] or data.texts:
                 raise ValueError("latents are of all parts of a mixture or of none, and texts of none")
-            sizes = [(d.frames_out, d.height, d.width) for d in (data, self.mixture[0].data)]
+            sizes = [(d.frames_out, d.height, d.width) for d in (data, first)]
             if sizes[0] != sizes[1] or (data.height, data.width) != (self.height, self.width):
                 raise ValueError(f"the parts of a mixture differ in (frames, height, width): {sizes}")
         return self
@@ -130,10 +135,10 @@ StreamConfig.model_rebuild()
 class Batch:
     """``frames``: uint8 tensor (B, T, H, W, 3). ``captions``: B texts. ``rows``: which samples of the whole
     batch these are, where several processes share it. ``latents``: float32 (B, Z, t, h, w), which a network
-    of latents sees; where they come from a cache, there are no frames (T = 0). ``words``: the vectors of
-    each caption's words, float16 (S, E), where they come from a cache. ``weights``: float32 (B,) of the
-    samples' losses, None where all are 1. ``notes``: numbers for the log. ``whole``: how many samples the
-    batch has in all processes."""
+    of latents sees; where they come from a cache, there are frames only with ``frames_too`` (else T = 0).
+    ``words``: the vectors of each caption's words, float16 (S, E), where they come from a cache.
+    ``weights``: float32 (B,) of the samples' losses, None where all are 1. ``notes``: numbers for the log.
+    ``whole``: how many samples the batch has in all processes."""
 
     frames: torch.Tensor
     captions: list[str]
@@ -193,7 +198,7 @@ class Batches(Dataset[Batch]):
 
     def _collated(self, items: Sequence[Item], rows: range, chosen: Chosen) -> Batch:
         captions = [item.caption for item in items]
-        seen = torch.from_numpy(np.stack([item.seen for item in items]))
+        frames = torch.from_numpy(np.stack([item.frames for item in items]))
         vectors = tuple(item.words for item in items if item.words is not None) or None
         weights = None
         if chosen.weights is not None:
@@ -204,9 +209,9 @@ class Batches(Dataset[Batch]):
             notes["augmentation_refused"] = float(np.mean([item.refused for item in items]))
         latents = None
         if self.parts[0].latents:
-            latents = seen.float()
-            seen = torch.empty(len(items), 0, self.config.height, self.config.width, 3, dtype=torch.uint8)
-        return Batch(seen, captions, rows, latents, vectors, weights, notes, len(chosen.clips))
+            latents = torch.from_numpy(np.stack([item.latents for item in items if item.latents is not None]))
+            latents = latents.float()
+        return Batch(frames, captions, rows, latents, vectors, weights, notes, len(chosen.clips))
 
 
 def _parts(config: StreamConfig) -> list[StreamConfig]:

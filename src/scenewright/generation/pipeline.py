@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from scenewright.clip import Clip, GivenFrame, Prompt, tensor_to_frames
 from scenewright.config import Config
 from scenewright.generation.autoencoder import Autoencoder
-from scenewright.generation.given import given_input, settled_frames
+from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
@@ -266,18 +266,23 @@ class TextToVideo:
         for at, given in places:
             frames[0, at] = torch.from_numpy(fitted(given.frame[None], self.native_size)[0].copy())
             known[0, at] = True
-        seen = given_input(frames, known, self.autoencoder).to(self.device)
-        return _Shown(frames, known, seen, settled_frames(known, self.compression[0]).to(self.device))
+        seen = given_input(frames, known).to(self.device)
+        settled = settled_frames(known, self.compression[0]).to(self.device)
+        made = seen[:, :3]
+        if self.autoencoder is not None:
+            made = self.autoencoder.encode(held(frames, known)).to(self.device, seen.dtype)
+        return _Shown(frames, known, seen, made, settled)
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """Given frames, uint8 (1, T, H, W, 3) where ``known``; what the network sees of them; and which frames of
-    what it makes they settle."""
+    """Given frames, uint8 (1, T, H, W, 3) where ``known``; what the network sees of them; what it makes where
+    they have ``settled`` it."""
 
     frames: torch.Tensor
     known: torch.Tensor
     input: torch.Tensor
+    made: torch.Tensor
     settled: torch.Tensor
 
     def keeping(self, denoise: Denoise) -> Denoise:
@@ -285,6 +290,6 @@ class _Shown:
         settled = self.settled[:, None, :, None, None]
 
         def keep(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            return torch.where(settled, self.input[:, : z.shape[1]], denoise(z, sigma, span))
+            return torch.where(settled, self.made, denoise(z, sigma, span))
 
         return keep

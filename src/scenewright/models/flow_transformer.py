@@ -11,6 +11,7 @@ B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -22,9 +23,13 @@ from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, masked_mean
+
+#: Of what is given of a clip: its colours, and whether a pixel is known.
+GIVEN_CHANNELS = 4
 
 
 class FlowTransformerConfig(Config):
@@ -35,8 +40,9 @@ class FlowTransformerConfig(Config):
     count what the network sees: pixels, or latents. ``dropout``, and ``stochastic_depth`` at the last block,
     work in training only: see :class:`.blocks.regularisation.BranchDropout`.
 
-    ``given_frames``: 0 for a network that sees the text alone; one that also takes given frames says how many
-    frames of the clip stand behind each that it sees: 1 for pixels, 4 for latents of groups of four.
+    ``given_frames``: 0 for a network that sees the text alone; one that also takes frames that are given says
+    how many of them stand behind each that it sees, and ``given_pixels`` how many rows and columns: 1 and 1
+    for pixels, 4 and 8 for latents of 4x8x8 pixels. Given frames are pixels in both.
     ``spans``: whether it takes the length of a sampling step, and so can be trained to make long ones.
     """
 
@@ -51,6 +57,7 @@ class FlowTransformerConfig(Config):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     stochastic_depth: float = Field(default=0.0, ge=0, lt=1)
     given_frames: int = Field(default=0, ge=0)
+    given_pixels: int = Field(default=1, ge=1)
     spans: bool = False
     text: TextEncoderConfig = TextEncoderConfig()
     num_frames: int = 16
@@ -62,6 +69,12 @@ class FlowTransformerConfig(Config):
     def _check(self) -> FlowTransformerConfig:
         self.grid(self.num_frames, self.height, self.width_pixels)
         return self
+
+    @property
+    def given_patch(self) -> tuple[int, int, int]:
+        """The patch in (frames, rows, columns) of the clip itself."""
+        frames, rows, columns = self.patch
+        return (frames * self.given_frames, rows * self.given_pixels, columns * self.given_pixels)
 
     def grid(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """Token grid of a clip; ValueError where the clip is no whole number of patches."""
@@ -120,7 +133,7 @@ class FlowTransformer(nn.Module):
             nn.Linear(patch_width, config.bottleneck, bias=False), nn.Linear(config.bottleneck, width)
         )
         if config.given_frames:
-            given_width = patch_width // config.channels * (config.channels + config.given_frames)
+            given_width = GIVEN_CHANNELS * math.prod(config.given_patch)
             self.given_in = nn.Sequential(
                 nn.Linear(given_width, config.bottleneck, bias=False),
                 zeros(nn.Linear(config.bottleneck, width, bias=False)),
@@ -169,20 +182,21 @@ class FlowTransformer(nn.Module):
     ) -> torch.Tensor:
         """The predicted clean clip, shaped as ``z_BCTHW``. ``sigma_B``: float noise levels in [0, 1].
 
-        ``given_BGTHW``: float, what is known of the clip, 0 elsewhere, and ``given_frames`` channels that are
-        1 where it is known; None where nothing is. ``span_B``: float, how much the noise level falls in the
-        sampling step that the prediction is for: the step goes along the straight line to the predicted clip.
-        None, or 0, for the expected clip, which is right for infinitely short steps.
+        ``given_BGTHW``: float (B, 4, frames, rows, columns) of the clip itself, the pixels that are known of
+        it, 0 elsewhere, and a channel that is 1 where they are; None where nothing is. ``span_B``: float, how
+        much the noise level falls in the sampling step that the prediction is for: the step goes along the
+        straight line to the predicted clip. None, or 0, for the expected clip, which is right for infinitely
+        short steps.
 
         Raises:
             ValueError: frames or spans for a network that takes none.
         """
         grid = self.config.grid(*z_BCTHW.shape[2:])
-        x_BLD = self.patch_in(self._patchify(z_BCTHW, grid))
+        x_BLD = self.patch_in(patchify(z_BCTHW, grid, self.config.patch))
         if given_BGTHW is not None:
             if not self.config.given_frames:
                 raise ValueError("this network takes no given frames (network.given_frames = 0)")
-            x_BLD = x_BLD + self.given_in(self._patchify(given_BGTHW, grid))
+            x_BLD = x_BLD + self.given_in(patchify(given_BGTHW, grid, self.config.given_patch))
         coordinates = grid_coordinates(grid, z_BCTHW.device)
         x_BLD = x_BLD + self.position(_position_features(coordinates).to(x_BLD.dtype))
         rotation = rotary_angles(coordinates, self.config.width // self.config.heads)
@@ -196,18 +210,8 @@ class FlowTransformer(nn.Module):
         for block in self.blocks:
             x_BLD = block(x_BLD, condition_BD, words_BSE, mask_BS, rotation)
         scale, shift = self.out_modulation(condition_BD)[:, None].chunk(2, dim=-1)
-        return self._unpatchify(self.patch_out(self.out_norm(x_BLD) * (1 + scale) + shift), grid)
-
-    def _patchify(self, x_BCTHW: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
-        (t, h, w), (pt, ph, pw) = grid, self.config.patch
-        x = x_BCTHW.reshape(-1, x_BCTHW.shape[1], t, pt, h, ph, w, pw)
-        return x.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(x.shape[0], t * h * w, -1)
-
-    def _unpatchify(self, x_BLP: torch.Tensor, grid: tuple[int, int, int]) -> torch.Tensor:
-        (t, h, w), (pt, ph, pw) = grid, self.config.patch
-        x = x_BLP.reshape(-1, t, h, w, self.config.channels, pt, ph, pw)
-        x = x.permute(0, 4, 1, 5, 2, 6, 3, 7)
-        return x.reshape(x.shape[0], self.config.channels, t * pt, h * ph, w * pw)
+        x_BLP = self.patch_out(self.out_norm(x_BLD) * (1 + scale) + shift)
+        return unpatchify(x_BLP, grid, self.config.patch)
 
 
 class Block(nn.Module):

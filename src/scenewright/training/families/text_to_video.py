@@ -120,7 +120,7 @@ class TextToVideoFamily(Family):
     def show(self, batch: Batch, inputs: Inputs) -> Inputs:
         if inputs.known is None:
             return inputs
-        return replace(inputs, given=given_input(batch.frames, inputs.known, self.autoencoder))
+        return replace(inputs, given=given_input(batch.frames, inputs.known))
 
     def pipeline(self, network: nn.Module) -> TextToVideo:
         return TextToVideo(
@@ -222,15 +222,17 @@ def _check_given(
         raise ValueError("network.given_frames and objective.given go together: set both, or none")
     if objective.given is None:
         return
-    group = 1
+    compression = (1, 1, 1)
     if recipe.autoencoder is not None:
-        group = read_autoencoder_card(recipe.autoencoder).network.compression[0]
-    if network.given_frames != group:
-        raise ValueError(f"network.given_frames = {network.given_frames}: here it is {group}")
-    if any(data.latents for data in _streams(recipe)):
+        compression = read_autoencoder_card(recipe.autoencoder).network.compression
+    found = (network.given_frames, network.given_pixels, network.given_pixels)
+    if found != compression:
         raise ValueError(
-            "objective.given needs the pixels of the clips that are given in part; leave data.latents out"
+            f"network.given_frames = {found[0]} and given_pixels = {found[1]}: here they are "
+            f"{compression[0]} and {compression[1]}"
         )
+    if any(data.latents and not data.frames_too for data in _streams(recipe)):
+        raise ValueError("objective.given needs frames beside their latents; set data.frames_too")
 
 
 def _check_spans(
@@ -244,9 +246,15 @@ def _check_spans(
 
 
 def _begin_from(network: FlowTransformer, trained: FlowTransformer) -> None:
-    """Take over trained weights. Only layers that begin as zeros, and those behind them, may be new."""
-    missing, unexpected = network.load_state_dict(trained.state_dict(), strict=False)
-    new = [name for name in missing if not name.startswith(("given_in.", "span."))]
+    """Take over trained weights. New may be layers that begin as zeros, and those behind them; and, where the
+    one makes pixels and the other latents, the layers that read and write these."""
+    weights = trained.state_dict()
+    may_be_new: tuple[str, ...] = ("given_in.", "span.")
+    if network.config.channels != trained.config.channels:
+        may_be_new += ("patch_in.", "patch_out.")
+        weights = {n: w for n, w in weights.items() if not n.startswith(("patch_in.", "patch_out."))}
+    missing, unexpected = network.load_state_dict(weights, strict=False)
+    new = [name for name in missing if not name.startswith(may_be_new)]
     if new or unexpected:
         raise ValueError(
             f"init_from is a network of another kind: {', '.join([*new, *unexpected][:3])} do not fit"
