@@ -47,7 +47,8 @@ class TrainingRecipe(Config):
     rounding. ``threads`` and ``workers`` (data processes) and ``parallel`` fit the run to the machines;
     ``parallel.compile`` fuses the network's blocks (needs a C++ compiler on CPUs); they change results only
     by rounding. ``precision`` is what the network computes in; its weights, their average and the optimizer's
-    state are always float32.
+    state are always float32. ``float8`` is for the matrix products of the repeated blocks, and bfloat16 for
+    the rest: see :mod:`.float8`.
     """
 
     name: str
@@ -79,7 +80,12 @@ class TrainingRecipe(Config):
     threads: int | None = Field(default=None, ge=1)
     workers: int = Field(default=1, ge=0)
     parallel: ParallelConfig = ParallelConfig()
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float8"] = "float32"
+
+    @property
+    def autocast(self) -> Literal["float32", "bfloat16"]:
+        """What the network computes in where it does not in float8."""
+        return "float32" if self.precision == "float32" else "bfloat16"
 
     @property
     def identity(self) -> str:
@@ -115,6 +121,8 @@ class TrainingRecipe(Config):
             raise ValueError(
                 "muon needs whole matrices, which parallel.tensor splits; set it to 1, or use adamw"
             )
+        if self.precision == "float8" and self.parallel.tensor != 1:
+            raise ValueError("float8 needs whole matrices, which parallel.tensor splits; set it to 1")
         if self.optimizer.name == "schedule_free_adamw":
             if self.schedule.name != "constant":
                 raise ValueError("schedule_free_adamw goes with schedule.name = constant, with a warm-up")

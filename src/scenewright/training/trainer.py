@@ -41,6 +41,7 @@ from scenewright.training.config import TrainingRecipe
 from scenewright.training.draws import Draws
 from scenewright.training.families import FAMILIES
 from scenewright.training.feed import Feed
+from scenewright.training.float8 import to_float8
 from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
 from scenewright.training.optimizers import build_optimizers, set_rate
@@ -83,6 +84,8 @@ class Trainer:
         self.layout.from_main(self.family.prepare)
         whole = self.family.network()
         self._averaged = copy.deepcopy(whole).eval().requires_grad_(False)
+        if recipe.precision == "float8":
+            to_float8(whole, self.device)
         self.model = parallelize(whole, self.layout)
         self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
         self.networks: dict[str, nn.Module] = {MODEL: self.model}
@@ -252,10 +255,9 @@ class Trainer:
         size = -(-count // self.recipe.accumulate)
         for start in range(0, count, size):
             part = self.inputs.part(range(start, min(start + size, count)))
-            half = self.recipe.precision == "bfloat16"
-            share = len(part) / count
+            dtype, share = getattr(torch, self.recipe.autocast), len(part) / count
             with micro_batch(self.networks[player], last=start + size >= count):
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
                     loss, parts = objective.loss(self.model, part, player)
                 (loss * share).backward()
             if objective.sample_losses is not None:

@@ -48,7 +48,7 @@ class Logging(Callback):
         self.rewind(trainer.step)
         self.meter.device, self.meter.processes = device, processes
         self.meter.price = recipe.metering.price
-        self.meter.peak_flops = processes * _peak(str(device), recipe.precision, torch.get_num_threads())
+        self.meter.peak_flops = processes * _peak(str(device), recipe.autocast, torch.get_num_threads())
         self.meter.energy = find_energy(device, recipe.metering.watts or usual_watts(device))
         self.record({"step": trainer.step, **self.meter.describe()})
 

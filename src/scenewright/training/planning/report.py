@@ -90,7 +90,7 @@ class Plan:
             clips = stage.batch / one.time.total
             read = clips * stage.pixels
             sent = _between_machines(layout.config, one.transfers, self.gpu.per_node) / one.time.total
-            peak = self.gpus * self.gpu.peak(self.recipe.precision)
+            peak = self.gpus * self.gpu.peak(self.recipe.autocast)
             found.append(
                 {
                     "clips_per_second": clips,
@@ -117,6 +117,8 @@ class Plan:
                 "counted: one forward and backward pass of the model a step; "
                 f"what {', '.join(others)} adds is not"
             )
+        if self.recipe.precision == "float8":
+            notes.append("float8 is counted at the rates of bfloat16: times are upper bounds")
         if self.recipe.parallel.compile:
             notes.append(
                 "activations and operators are counted without compile, which keeps and starts fewer"
@@ -208,7 +210,7 @@ def plan(
         gpus: How many processors.
         gpu: A name of the table, or a processor of your own.
         cost: Prices, electricity, cooling.
-        peak: Measured operations a second of the recipe's precision, in place of the table's.
+        peak: Measured operations a second of the recipe's precision (float8: of bfloat16), in place of the table's.
         fraction: Part of the peak that is reached.
         words: Tokens of a caption; the text encoder's most if not given.
 
@@ -221,7 +223,7 @@ def plan(
         raise ValueError(f"fraction = {fraction}: give the part of the peak that is reached, above 0 up to 1")
     found = find_gpu(gpu) if isinstance(gpu, str) else gpu
     if peak is not None:
-        found = found.model_copy(update={recipe.precision: peak})
+        found = found.model_copy(update={recipe.autocast: peak})
     work = workload(recipe, "cpu" if found.name == "cpu" else "cuda", words)
     share = min(stage.batch for stage in recipe.stages)
     layouts = [

@@ -95,7 +95,7 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
         parameters=inventory(network, recipe.optimizer, recipe.freeze),
         optimizer=recipe.optimizer,
         stages=tuple(stage_work(recipe, i, None, kernels, words) for i in range(len(recipe.stages))),
-        precision=recipe.precision,
+        precision=recipe.autocast,
         accumulate=recipe.accumulate,
         kernels=kernels,
     )
@@ -121,7 +121,7 @@ def stage_work(
     parameters = inventory(network, recipe.optimizer, recipe.freeze)
     frozen = {p.name for p in parameters.parameters if not p.trains}
     few = (grid[0] * grid[1] * grid[2]) ** 2 <= EXPLICIT_SCORES
-    fused = not (kernels == "cpu" and recipe.precision == "bfloat16" and few)
+    fused = not (kernels == "cpu" and recipe.autocast == "bfloat16" and few)
     products = clip_products(network, grid, words, fused=fused, trains=lambda name: name not in frozen)
     return StageWork(
         steps=stage.steps,
