@@ -15,16 +15,19 @@ import torch
 import torch.distributed as dist
 from pydantic import Field
 from torch import nn
-from torch.nn import functional as F
 
 from scenewright.clip import frames_to_tensor
 from scenewright.config import Config
 from scenewright.data.streams import Batch
-from scenewright.models.patch_discriminator import PatchDiscriminator
 from scenewright.models.video_autoencoder import Reconstruction as Reconstructed
 from scenewright.models.video_autoencoder import VideoAutoencoder
 from scenewright.seeds import keyed_seed
 from scenewright.training.draws import Draws
+from scenewright.training.objectives.adversarial import (
+    AdversarialConfig,
+    discriminator_loss,
+    generator_loss,
+)
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.parallel import bare
 
@@ -33,16 +36,6 @@ DISCRIMINATOR = "discriminator"
 
 #: The usual weight of each bottleneck's penalty.
 PENALTIES: dict[str, float] = {"kl": 1e-5, "vq": 0.25}
-
-
-class AdversarialConfig(Config):
-    """A patch discriminator with the hinge loss (Lim & Ye 2017) from step ``start`` on. ``weight``: of what
-    it finds, in the autoencoder's loss; ``width``, ``depth``: its size."""
-
-    weight: float = Field(default=0.05, gt=0)
-    start: int = Field(default=0, ge=0)
-    width: int = Field(default=32, ge=1)
-    depth: int = Field(default=3, ge=1)
 
 
 class ReconstructionConfig(Config):
@@ -68,9 +61,7 @@ class Reconstruction(Objective):
     def __init__(self, config: ReconstructionConfig) -> None:
         self.config = config
         adversarial = config.adversarial
-        self.discriminator = (
-            PatchDiscriminator(adversarial.width, adversarial.depth) if adversarial is not None else None
-        )
+        self.discriminator = None if adversarial is None else adversarial.build()
         # Of the batch that is being learned from, gathered over its micro-batches.
         self._sums: dict[str, torch.Tensor] = {}
         self._vectors: list[torch.Tensor] = []
@@ -81,7 +72,9 @@ class Reconstruction(Objective):
 
     def turns(self, step: int) -> Sequence[str]:
         adversarial = self.config.adversarial
-        return (MODEL,) if adversarial is None or step < adversarial.start else (MODEL, DISCRIMINATOR)
+        if adversarial is None or step < adversarial.start:
+            return (MODEL,)
+        return (MODEL, *[DISCRIMINATOR] * adversarial.updates)
 
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
         self._sums, self._vectors = {}, []
@@ -96,10 +89,13 @@ class Reconstruction(Objective):
     ) -> tuple[torch.Tensor, dict[str, float]]:
         network = cast(VideoAutoencoder, bare(model))
         x_BCTHW = self._single_starts(inputs, network.config.patch[0])
+        adversarial = self.config.adversarial
         if player == DISCRIMINATOR:
+            assert adversarial is not None
+            assert self.discriminator is not None
             with torch.no_grad():
                 fake = self._through(model, x_BCTHW, inputs.draws).x
-            return self._judgement(x_BCTHW, fake.to(x_BCTHW.dtype))
+            return discriminator_loss(adversarial, self.discriminator, x_BCTHW, fake.to(x_BCTHW.dtype))
         made = self._through(model, x_BCTHW, inputs.draws)
         x_hat = made.x.float()
         error = x_hat - x_BCTHW
@@ -113,11 +109,11 @@ class Reconstruction(Objective):
             parts["penalty"] = made.code.penalty.item()
         if network.training:
             self._gather(network, made)
-            adversarial = self.config.adversarial
             if adversarial is not None and inputs.draws.step >= adversarial.start:
                 assert self.discriminator is not None
-                parts["real"] = (real := self.discriminator(x_hat).mean()).item()
-                loss = loss - adversarial.weight * real
+                judged = self.discriminator(x_hat)
+                parts["real"] = judged.mean().item()
+                loss = loss + adversarial.weight * generator_loss(adversarial, judged)
         return loss, parts
 
     def after_update(self, model: nn.Module, player: str, step: int) -> None:
@@ -152,12 +148,6 @@ class Reconstruction(Objective):
         for name, value in network.statistics(made.code).items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._vectors.append(made.code.vectors.flatten(0, -2).contiguous())
-
-    def _judgement(self, x_BCTHW: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        assert self.discriminator is not None
-        real, made = self.discriminator(x_BCTHW), self.discriminator(fake)
-        loss = F.relu(1 - real).mean() + F.relu(1 + made).mean()
-        return loss, {"real": real.mean().item(), "fake": made.mean().item()}
 
     def _crops(self, frames: torch.Tensor, side: int, draws: Draws) -> torch.Tensor:
         """A random square of each clip; uint8 (B, T, H, W, 3)."""

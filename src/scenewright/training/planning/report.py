@@ -210,7 +210,8 @@ def plan(
         gpus: How many processors.
         gpu: A name of the table, or a processor of your own.
         cost: Prices, electricity, cooling.
-        peak: Measured operations a second of the recipe's precision (float8: of bfloat16), in place of the table's.
+        peak: Measured operations a second of the recipe's precision (of bfloat16 for float8), in place of the
+            table's.
         fraction: Part of the peak that is reached.
         words: Tokens of a caption; the text encoder's most if not given.
 
