@@ -7,7 +7,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from scenewright import config
 from scenewright.config import (
+    ChoiceConfig,
     Config,
     ConfigError,
     fingerprint,
@@ -45,6 +46,19 @@ class Deep(Config):
 class Wide(Config):
     kind: Literal["wide"] = "wide"
     width: int = 64
+
+
+class Rate(ChoiceConfig):
+    FIELDS: ClassVar = {"fast": {"boost": 2}, "slow": {"brake": 1}}
+    name: Literal["fast", "slow"] = "fast"
+    lr: float = 1.0
+    boost: int | None = None
+    brake: int | None = None
+
+
+class Choosing(Config):
+    rate: Rate = Rate()
+    network: Deep | Wide = Deep()
 
 
 class Stage(Config):
@@ -95,6 +109,23 @@ def test_setting_one_key_of_a_group_keeps_the_values_its_default_was_made_with()
 
 def test_another_kind_of_group_takes_nothing_from_the_default() -> None:
     assert load_recipe(Recipe, None, ["network.kind=wide"]).network == Wide()
+
+
+def test_another_kind_takes_over_from_the_recipe_what_it_knows(tmp_path: Path) -> None:
+    mine = write(
+        tmp_path / "mine.yaml", "rate: {name: fast, lr: 0.5, boost: 4}\nnetwork: {kind: deep, depth: 7}\n"
+    )
+    recipe = load_recipe(Choosing, mine, ["rate.brake=2", "rate.name=slow"])
+    assert recipe.rate == Rate(name="slow", lr=0.5, brake=2)
+    assert load_recipe(Choosing, mine, ["rate.lr=1"]).rate == Rate(lr=1, boost=4)
+    assert load_recipe(Choosing, mine, ["network.width=8", "network.kind=wide"]).network == Wide(width=8)
+    child = write(tmp_path / "child.yaml", "extends: mine.yaml\nrate: {name: slow}\nnetwork: {kind: wide}\n")
+    assert load_recipe(Choosing, child) == Choosing(rate=Rate(name="slow", lr=0.5), network=Wide())
+    with pytest.raises(ConfigError, match="boost = 3 does nothing for slow"):
+        load_recipe(Choosing, mine, ["rate.name=slow", "rate.boost=3"])
+    write(tmp_path / "mine.yaml", "rate: {name: fast, bost: 4}\n")
+    with pytest.raises(ConfigError, match=r"there is no key rate\.bost"):
+        load_recipe(Choosing, child)
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,10 @@ def load_recipe(schema: type[M], source: str | Path | None = None, overrides: Se
         ConfigError: an unknown recipe or key, a value of the wrong type, a file that is not YAML.
         OSError: the file cannot be read.
     """
-    given = read_recipe(source) if source is not None else {}
-    for override in overrides:
-        _apply(given, override)
+    given = _read(find_recipe(source), (), schema) if source is not None else {}
+    # Kinds are chosen first: what stands beside them is then of the kind that was chosen.
+    for override in sorted(overrides, key=lambda text: not _chooses_kind(text, schema)):
+        _apply(given, override, schema)
     data = _with_defaults(schema, given)
     where = f"recipe {source}" if source is not None else schema.__name__
     try:
@@ -198,7 +199,7 @@ def _validation_lines(error: ValidationError, schema: type[BaseModel] | None) ->
 # ------------------------------------------------------------------------------------------ files and parents
 
 
-def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
+def _read(path: Path, children: tuple[Path, ...], schema: type[BaseModel] | None = None) -> dict[str, Any]:
     path = path.resolve()
     if path in children:
         chain = " -> ".join(p.name for p in (*children, path))
@@ -221,16 +222,56 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     found = beside if beside.suffix in (".yaml", ".yml") else find_recipe(parent)
     if not found.is_file():
         raise ConfigError(f"{path.name}: there is no recipe file {beside}, which it extends")
-    return _merge(_read(found, (*children, path)), data)
+    return _merge(_read(found, (*children, path), schema), data, [schema] if schema else [])
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; anything else, lists included, is replaced."""
-    merged = dict(base)
+def _merge(
+    base: Mapping[str, Any], over: Mapping[str, Any], models: Sequence[type[BaseModel]] = ()
+) -> dict[str, Any]:
+    """Mappings are merged key by key; anything else, lists included, is replaced.
+
+    ``models``: what the mappings may be. Where ``over`` chooses another kind than ``base``, the keys of
+    ``base`` that this kind does not take are left out.
+    """
+    merged = _of_chosen_kind(base, over, models)
     for key, value in over.items():
         old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merge(old, value, _inner(models, key))
+        else:
+            merged[key] = value
     return merged
+
+
+def _of_chosen_kind(
+    base: Mapping[str, Any], over: Mapping[str, Any], models: Sequence[type[BaseModel]]
+) -> dict[str, Any]:
+    kinds = {key: over[key] for model in models for key in _kind_keys(model) if key in over}
+    if all(key in base and base[key] == value for key, value in kinds.items()):
+        return dict(base)
+    others, takes = set(), set()
+    for model in models:
+        fields = set(model.model_fields)
+        others |= fields
+        if any(value not in _values(model, key) for key, value in kinds.items()):
+            continue
+        if issubclass(model, ChoiceConfig) and kinds.get("name") in model.FIELDS:
+            fields -= {key for own in model.FIELDS.values() for key in own}
+            fields |= set(model.FIELDS[kinds["name"]])
+        takes |= fields
+    return {key: value for key, value in base.items() if not takes or key not in others - takes}
+
+
+def _values(model: type[BaseModel], key: str) -> tuple[Any, ...]:
+    """What the kind key ``key`` may be in ``model``; nothing if it has no such key."""
+    field = model.model_fields.get(key)
+    return () if field is None else get_args(field.annotation)
+
+
+def _inner(models: Sequence[type[BaseModel]], key: str) -> list[type[BaseModel]]:
+    """What the key may hold in any of ``models``."""
+    fields = [model.model_fields[key] for model in models if key in model.model_fields]
+    return [found for field in fields for found in _models_in(field.annotation)]
 
 
 def _with_defaults(schema: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +310,15 @@ def _groups(annotation: Any) -> list[type[BaseModel]]:
 # -------------------------------------------------------------------------------------------------- overrides
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def _chooses_kind(override: str, schema: type[BaseModel]) -> bool:
+    *groups, last = override.partition("=")[0].strip().split(".")
+    models: list[type[BaseModel]] = [schema]
+    for part in groups:
+        models = models if part.isdecimal() else _inner(models, part)
+    return any(last in _kind_keys(model) for model in models)
+
+
+def _apply(data: dict[str, Any], override: str, schema: type[BaseModel]) -> None:
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
@@ -277,7 +326,10 @@ def _apply(data: dict[str, Any], override: str) -> None:
     value = parse_yaml(text, f"override {key}")
     *groups, last = key.split(".")
     node: Any = data
+    models: list[type[BaseModel]] = [schema]
     for depth, part in enumerate(groups):
+        if not isinstance(node, list):
+            models = _inner(models, part)
         path = ".".join(groups[: depth + 1])
         if isinstance(node, list):
             node = node[_index(node, part, override)]
@@ -290,7 +342,9 @@ def _apply(data: dict[str, Any], override: str) -> None:
     if isinstance(node, list):
         node[_index(node, last, override)] = value
     else:
-        node[last] = value
+        kept = _merge(node, {last: value}, models) if not isinstance(value, dict) else {**node, last: value}
+        node.clear()
+        node.update(kept)
 
 
 def _index(items: list[Any], part: str, override: str) -> int:
