@@ -11,6 +11,7 @@ from torch import nn
 
 from scenewright.training import trainer as module
 from scenewright.training.objectives import MODEL, FlowMatching
+from scenewright.training.parallel import ParallelConfig, check_players
 from scenewright.training.trainer import Trainer
 
 
@@ -96,3 +97,10 @@ def test_micro_batches_give_the_large_batch(tmp_path):
     assert parts == pytest.approx(cut_parts, rel=1e-5)
     for name, gradient in one.items():
         torch.testing.assert_close(other[name], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_players_are_refused_where_they_could_not_be_the_same_everywhere():
+    check_players([], ParallelConfig(tensor=2))
+    check_players(["critic"], ParallelConfig(data=2, shard=2))
+    with pytest.raises(ValueError, match=r"critic train whole.* leave parallel\.context out"):
+        check_players(["critic"], ParallelConfig(context=2))

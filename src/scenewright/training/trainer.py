@@ -46,8 +46,12 @@ from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
 from scenewright.training.optimizers import build_optimizers, set_rate
 from scenewright.training.parallel import (
+    average_buffers,
+    average_gradients,
     bare,
+    check_players,
     clip_grad_norm,
+    copy_from_main,
     full_state_dict,
     micro_batch,
     parallelize,
@@ -90,11 +94,10 @@ class Trainer:
         self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
         self.networks: dict[str, nn.Module] = {MODEL: self.model}
         for objective in self.objectives:
+            for network in (*objective.networks.values(), *objective.companions.values()):
+                copy_from_main(network, self.layout)
             self.networks |= objective.networks
-        if self.layout.processes > 1 and len(self.networks) > 1:
-            raise ValueError(
-                f"{', '.join(self.networks)} train in one process; start this recipe without torchrun"
-            )
+        check_players([name for name in self.networks if name != MODEL], recipe.parallel)
         self.optimizers = {player: self._optimizers(network) for player, network in self.networks.items()}
         self.schedule = build_schedule(recipe.schedule, recipe.total_steps)
         self.freezer = Freezer(bare(self.model), recipe.freeze)
@@ -234,6 +237,8 @@ class Trainer:
             for network in self.networks.values():
                 network.zero_grad(set_to_none=True)
             found = self._gradients(objective, player)
+            if player != MODEL:
+                average_gradients(self.networks[player], self.layout)
             norm = clip_grad_norm(self.networks[player], self.recipe.gradient_clip)
             found = self.layout.average(found) | {"gradient_norm": norm.item()}
             if all(callback.allow_update(self, found) for callback in self.callbacks):
@@ -241,6 +246,8 @@ class Trainer:
                 for optimizer in self.optimizers[player]:
                     optimizer.step()
                 objective.after_update(self.model, player, self.step)
+                if player != MODEL:
+                    average_buffers(self.networks[player], self.layout)
             else:
                 found = {"skipped": 1.0}
             values |= {name if player == MODEL else f"{player}/{name}": v for name, v in found.items()}

@@ -33,7 +33,7 @@ network:
   bottleneck: {name: %s, channels: 3%s}
 stages:
   - {steps: 4, batch: 4, data: {width: 16, height: 16, num_frames: 4, sampler: {num_objects: [1, 1]}}}
-objective: {name: reconstruction}
+objective: {name: reconstruction%s}
 optimizer: {name: adamw, lr: 1.0e-3}
 accumulate: 2
 threads: 1
@@ -43,11 +43,16 @@ workers: 0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize(("kind", "settings"), [("kl", ""), ("vq", ", codes: 4")])
-def test_two_processes_train_the_autoencoder_of_one(kind, settings, tmp_path):
+JUDGE = ", adversarial: {start: 1, width: 4, depth: 2, updates: 2, norm: group}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "more"), [("kl", "", JUDGE), ("vq", ", codes: 4", "")], ids=["kl, judged", "vq"]
+)
+def test_two_processes_train_the_autoencoder_of_one(kind, settings, more, tmp_path):
     program, recipe = tmp_path / "program.py", tmp_path / "recipe.yaml"
     program.write_text(PROGRAM)
-    recipe.write_text(RECIPE % (kind, settings))
+    recipe.write_text(RECIPE % (kind, settings, more))
     spread = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for command, name in (([sys.executable], "one"), (spread, "two")):
         subprocess.run(

@@ -15,6 +15,12 @@ from scenewright.training.parallel.gradients import clip_grad_norm, micro_batch,
 from scenewright.training.parallel.hogwild import HogwildConfig, train_hogwild
 from scenewright.training.parallel.layout import Layout, setup_distributed, teardown_distributed
 from scenewright.training.parallel.local_steps import LocalSteps, Meeting
+from scenewright.training.parallel.players import (
+    average_buffers,
+    average_gradients,
+    check_players,
+    copy_from_main,
+)
 from scenewright.training.parallel.state import full_state_dict, load_full_state_dict
 
 __all__ = [
@@ -25,8 +31,12 @@ __all__ = [
     "LocalStepsConfig",
     "Meeting",
     "ParallelConfig",
+    "average_buffers",
+    "average_gradients",
     "bare",
+    "check_players",
     "clip_grad_norm",
+    "copy_from_main",
     "full_state_dict",
     "load_full_state_dict",
     "micro_batch",

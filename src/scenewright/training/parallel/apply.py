@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch.distributed as dist
 from torch import nn
 
 from scenewright.training.parallel.context import split_context
@@ -10,6 +9,7 @@ from scenewright.training.parallel.data import share_data
 from scenewright.training.parallel.declared import repeated_blocks
 from scenewright.training.parallel.layout import Layout
 from scenewright.training.parallel.pipeline import Stage
+from scenewright.training.parallel.players import copy_from_main
 from scenewright.training.parallel.tensor import split_tensors
 from scenewright.training.parallel.wrapping import wrap_blocks
 
@@ -28,10 +28,7 @@ def parallelize(model: nn.Module, layout: Layout) -> nn.Module:
             do not divide.
     """
     config = layout.config
-    model.to(layout.device)
-    if layout.axes is not None:
-        for tensor in (*model.parameters(), *model.buffers()):
-            dist.broadcast(tensor.data, 0)
+    copy_from_main(model, layout)
     stage = None
     if config.pipeline > 1:
         stage = Stage(model, layout.group("pipeline"), config.micro_batches or config.pipeline)
