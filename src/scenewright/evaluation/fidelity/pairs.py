@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from scenewright.evaluation.fidelity.opencv import cv2
+from scenewright.evaluation.opencv import cv2
 
 #: ``rgb``: three channels; ``luma``: Y of BT.601 in 16 to 235; ``gray``: 0.2989 R + 0.587 G + 0.114 B, as
 #: MATLAB's rgb2gray; ``rounded_gray``: the same as whole numbers.

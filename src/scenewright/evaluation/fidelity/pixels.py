@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from scenewright.config import Config
-from scenewright.evaluation.fidelity.opencv import cv2
 from scenewright.evaluation.fidelity.pairs import Colors, channels, check_pair
+from scenewright.evaluation.opencv import cv2
 
 
 class PsnrConvention(Config):

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from scenewright.config import Config
-from scenewright.evaluation.fidelity.opencv import cv2
 from scenewright.evaluation.fidelity.pairs import Colors, channels, check_pair
+from scenewright.evaluation.opencv import cv2
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 

@@ -1,0 +1,45 @@
+"""How a clip moves, and whether it stays the same thing while it does: no reference needed.
+
+A low warping error, little flicker or high similarity can be had by not moving at all: read them beside
+:func:`motion_strength`.
+"""
+
+from scenewright.evaluation.motion.camera import CameraMotion, camera_motion
+from scenewright.evaluation.motion.coherence import (
+    Features,
+    consistency,
+    flicker,
+    frame_similarity,
+    frozen_share,
+    luminance_flicker,
+)
+from scenewright.evaluation.motion.flow import Flow, dis_flow, occluded, warp
+from scenewright.evaluation.motion.movement import (
+    flow_agreement,
+    interpolation_smoothness,
+    is_dynamic,
+    jerk,
+    motion_strength,
+    warping_error,
+)
+
+__all__ = [
+    "CameraMotion",
+    "Features",
+    "Flow",
+    "camera_motion",
+    "consistency",
+    "dis_flow",
+    "flicker",
+    "flow_agreement",
+    "frame_similarity",
+    "frozen_share",
+    "interpolation_smoothness",
+    "is_dynamic",
+    "jerk",
+    "luminance_flicker",
+    "motion_strength",
+    "occluded",
+    "warp",
+    "warping_error",
+]
