@@ -68,7 +68,7 @@ def test_flow_finds_a_known_shift_and_warping_undoes_it():
 
 def test_with_the_exact_flow_little_is_left_of_the_warping_error(scene):
     """Only what light and shadow change, which the flow of surfaces does not tell."""
-    frames, flows = scene.rgb, iter([])
+    frames = scene.rgb
 
     def exact(first, second):
         at = next(i for i, f in enumerate(frames) if f is first or np.array_equal(f, first))
@@ -77,7 +77,6 @@ def test_with_the_exact_flow_little_is_left_of_the_warping_error(scene):
         before = scene.flow[at - 1]  # backward: the forward flow, seen from where it leads
         return -warp(before, -before)
 
-    del flows
     still = np.mean(mse(frames[:-1], frames[1:])) / 255**2
     assert warping_error(frames, exact).value < 0.25 * still
     assert warping_error(frames).value < 0.5 * still

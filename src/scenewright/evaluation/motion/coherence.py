@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,10 +21,7 @@ def flicker(frames: np.ndarray) -> Measured:
     ``frames``: uint8 (T, H, W, 3), two at least.
     """
     _check(frames)
-    parts = [
-        1 - float(np.abs(a.astype(np.int16) - b).mean()) / 255
-        for a, b in zip(frames, frames[1:], strict=False)
-    ]
+    parts = [1 - float(np.abs(a.astype(np.int16) - b).mean()) / 255 for a, b in pairwise(frames)]
     return Measured(float(np.mean(parts)), np.array(parts))
 
 
@@ -41,7 +39,7 @@ def frozen_share(frames: np.ndarray, *, threshold: float = 0.5) -> float:
     hundredth of the pixels that change most. 0 is best for what should move."""
     _check(frames)
     repeated = []
-    for a, b in zip(frames, frames[1:], strict=False):
+    for a, b in pairwise(frames):
         change = np.abs(a.astype(np.int16) - b).max(-1).ravel()
         most = max(1, change.size // 100)
         repeated.append(np.partition(change, -most)[-most:].mean() <= threshold)
