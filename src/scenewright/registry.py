@@ -132,3 +132,33 @@ metrics: Registry[Any] = Registry(
         "reconstruction": "scenewright.evaluation.reconstruction:reconstruction",
     },
 )
+
+#: Measures of one clip by name: :class:`scenewright.evaluation.measures.Measure`.
+measures: Registry[Any] = Registry(
+    "measure",
+    {
+        name: f"scenewright.evaluation.measures:{name.replace('-', '_').upper()}"
+        for name in (
+            "psnr",
+            "ssim",
+            "ms-ssim",
+            "vmaf",
+            "warping-error",
+            "flow-agreement",
+            "smoothness",
+            "motion-strength",
+            "dynamic",
+            "jerk",
+            "flicker",
+            "luminance-flicker",
+            "frozen",
+            "frame-similarity",
+            "camera-unsteadiness",
+            "entailed",
+            "contradicted",
+            "graph-distance",
+            "graph-change",
+            "unexplained-objects",
+        )
+    },
+)

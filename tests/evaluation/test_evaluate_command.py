@@ -21,13 +21,13 @@ def test_json_has_the_documented_form(tmp_path: Path) -> None:
     done = CliRunner().invoke(evaluate, [*arguments, "--output", str(output)], catch_exceptions=False)
     assert done.exit_code == 0
     result = json.loads(done.stdout)
-    assert set(result) == {"suite", "scores", "sections"}
+    assert set(result) == {"suite", "scores", "sections", "protocols"}
     assert result["suite"] == "world-core"
     assert list(result["sections"]) == ["single", "two-objects"]
     for scores in (result["scores"], *result["sections"].values()):
         assert tuple(scores) == ATTRIBUTES
         for s in scores.values():
-            assert set(s) == {"value", "low", "high", "n", "floor", "ceiling"}
+            assert set(s) == {"value", "low", "high", "n", "floor", "ceiling", "fingerprint"}
             if s["n"]:
                 assert 0 <= s["low"] <= s["value"] <= s["high"] <= 1
                 assert s["ceiling"] == s["value"]

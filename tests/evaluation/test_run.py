@@ -167,12 +167,14 @@ def test_the_report_counts_and_keeps_null_for_what_was_not_asked() -> None:
         ceiling=[outcome("a", 2, 2)],
     )
     result = report.to_json()
-    assert set(result) == {"suite", "scores", "sections"}
+    assert set(result) == {"suite", "scores", "sections", "protocols"}
     colour = result["scores"]["colour"]
     assert (colour["value"], colour["n"], colour["floor"], colour["ceiling"]) == (0.75, 4, 0.25, 1.0)
     assert 0.5 <= colour["low"] <= 0.75 <= colour["high"] <= 1.0
     none = {"value": None, "low": None, "high": None, "n": 0, "floor": None, "ceiling": None}
-    assert result["scores"]["relation"] == none
+    relation = result["scores"]["relation"]
+    assert {name: relation[name] for name in none} == none
+    assert result["protocols"][relation["fingerprint"]]["metric"] == "relation"
     assert result["sections"]["other"]["colour"]["value"] == 0.0
     assert result["sections"]["other"]["colour"]["floor"] is None
     assert "75.0" in report.table()

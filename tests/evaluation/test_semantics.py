@@ -68,6 +68,7 @@ def test_of_all_that_there_is_nothing_else_can_be():
     assert entailment("a red ball", "two red balls", complete=True) == "contradicted"
     assert entailment("a red ball", "a red ball and a cube", complete=True) == "contradicted"
     assert entailment("a red ball and a cube", "a red ball", complete=True) == "entailed"
+    assert entailment("a red ball", "a red ball rolls", complete=True) == "contradicted"
     with pytest.raises(ValueError, match=r"\w"):
         entailment("a red ball", "love and freedom")
 

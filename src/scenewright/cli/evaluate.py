@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 @click.option(
     "--suite", "suite_name", default="world-core", show_default=True, help="A suite, or its YAML file."
 )
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="What to measure: exact, fidelity, motion, semantics, or one of theirs such as psnr; may be given "
+    "several times.  [default: exact]",
+)
+@click.option(
+    "--reference",
+    help="What fidelity compares with: a folder with files of the same names, or world for the true renders.",
+)
 @click.option("--section", "sections", multiple=True, help="Only this section; may be given several times.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many prompts of each section.")
 @click.option(
@@ -38,6 +49,8 @@ if TYPE_CHECKING:
 def evaluate(
     system: str,
     suite_name: str,
+    metrics: tuple[str, ...],
+    reference: str | None,
     sections: tuple[str, ...],
     limit: int | None,
     seed: int,
@@ -60,15 +73,32 @@ def evaluate(
       scenewright evaluate nano
       scenewright evaluate nano --section single --limit 24 --json | jq .scores
       scenewright evaluate videos/ --output results/
+      scenewright evaluate decoded/ --metric fidelity --metric vmaf --reference originals/
     """
     from scenewright.evaluation import run
+    from scenewright.evaluation.measures import find_measures
     from scenewright.evaluation.report import Report
     from scenewright.evaluation.suites import load_suite
-    from scenewright.evaluation.systems import FolderSystem, ModelSystem, System, WorldSystem, find_system
+    from scenewright.evaluation.systems import (
+        FolderSystem,
+        ModelSystem,
+        System,
+        WorldSystem,
+        find_references,
+        find_system,
+    )
 
+    measures = find_measures(metrics)
+    exact = not metrics or "exact" in metrics
+    if reference is None and any(m.reference for m in measures):
+        names = ", ".join(m.name for m in measures if m.reference)
+        raise click.UsageError(f"{names}: name what to compare with, by --reference")
+    if reference is not None and not any(m.reference for m in measures):
+        raise click.UsageError("--reference: only with a metric of fidelity")
     tested = find_system(system, fast=fast, steps=steps)
     suite = tested.suite() if isinstance(tested, FolderSystem) else load_suite(suite_name)
     suite = suite.select(sections or None, limit)
+    references = None if reference is None else find_references(reference, tested, _native(tested))
 
     def measure(who: System, role: str, folder: Path | None, keep: bool) -> list[Any]:
         records = None if folder is None else folder / f"{role}.jsonl"
@@ -76,6 +106,9 @@ def evaluate(
             return run.evaluate(
                 who,
                 suite.prompts,
+                measures=measures,
+                exact=exact,
+                references=references,
                 seed=seed,
                 records=records,
                 keep=folder / "clips" if folder is not None and keep else None,
@@ -96,8 +129,17 @@ def evaluate(
             ceiling = outcomes
         else:
             ceiling = measure(WorldSystem(*_native(tested)), "ceiling", _cache(), keep=False)
-    facts = {"fingerprint": run.fingerprint_of(tested, seed), "suite_sha256": suite.sha256, "seed": seed}
-    report = Report(suite.name, tested.name, outcomes, floor, ceiling, facts)
+    measured = [*(["exact"] if exact else []), *(m.name for m in measures)]
+    facts = {
+        "fingerprint": run.fingerprint_of(tested, seed, measured, references),
+        "suite_sha256": suite.sha256,
+        "prompts_sha256": suite.prompts_sha256,
+        "seed": seed,
+        "exact": run.PROTOCOL,
+        "reader": run.reader_hash(),
+        "reference": "" if references is None else references.key,
+    }
+    report = Report(suite.name, tested.name, outcomes, floor, ceiling, facts, measures)
     if output is not None:
         _write(report, output)
     emit(report.to_json() if as_json else report.table(), as_json=as_json)

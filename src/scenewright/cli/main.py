@@ -36,6 +36,7 @@ COMMANDS: dict[str, LazyCommand] = {
         "scenewright.cli.evaluate:evaluate",
         "Score a model, a folder of videos, or the world's own renders against their prompts.",
     ),
+    "compare": LazyCommand("scenewright.cli.compare:compare", "Say whether one evaluated system is better."),
     "world": LazyCommand(
         "scenewright.cli.world:world",
         "Scenes with exact ground truth: render a sentence, describe a scene, sample a dataset.",

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenewright.evaluation.exact import ATTRIBUTES
+from scenewright.evaluation.protocol import Protocol, fingerprint_of, protocol_of
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
+
+if TYPE_CHECKING:
+    from scenewright.evaluation.measures import Measure
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One scored clip. ``items``: right or wrong per attribute; ``reading``: what was seen, JSON-like."""
+    """One scored clip. ``items``: right or wrong per attribute; ``reading``: what was seen, JSON-like;
+    ``values``: of measures by name; ``clip``: its frames, width, height and fps."""
 
     id: str
     section: str
     text: str
-    items: Mapping[str, Sequence[bool]]
+    items: Mapping[str, Sequence[bool]] = field(default_factory=dict)
     reading: Sequence[Mapping[str, Any]] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    clip: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
@@ -34,11 +41,13 @@ class Outcome:
             "text": self.text,
             "items": {name: [bool(r) for r in rights] for name, rights in self.items.items()},
             "reading": [dict(item) for item in self.reading],
+            "values": dict(self.values),
+            "clip": dict(self.clip),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Outcome:
-        fields = ("id", "section", "text", "items", "reading")
+        fields = ("id", "section", "text", "items", "reading", "values", "clip")
         return cls(**{name: record[name] for name in fields})
 
 
@@ -55,13 +64,15 @@ class Report:
     floor: Sequence[Outcome] = ()
     ceiling: Sequence[Outcome] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    measures: Sequence[Measure] = ()
 
     def to_json(self) -> dict[str, Any]:
         """``suite``, ``scores`` of the main (first) section and ``sections`` with the scores of each.
 
         What the main section never states (a relation, where it has one object) is taken from the first
-        section that does. A score is ``{value, low, high, n, floor, ceiling}``: fractions of 1, the 95%
-        interval from a bootstrap over prompts, the number of facts; null where there are none.
+        section that does. A score is ``{value, low, high, n, floor, ceiling, fingerprint}``: fractions of 1
+        where it is a rate, the 95% interval from a bootstrap over prompts, the number of facts or clips; null
+        where there are none. ``protocols`` says what the fingerprints stand for.
         """
         sections = list(dict.fromkeys(o.section for o in self.outcomes))
         scores = {name: self._scores(name) for name in sections}
@@ -69,23 +80,29 @@ class Report:
             name: next((s[name] for s in scores.values() if s[name]["n"]), scores[sections[0]][name])
             for name in self._names
         }
-        return {"suite": self.suite, "scores": main, "sections": scores}
+        protocols = {
+            s["fingerprint"]: self._protocol(n, sec) for sec, x in scores.items() for n, s in x.items()
+        }
+        return {"suite": self.suite, "scores": main, "sections": scores, "protocols": protocols}
 
     def table(self) -> str:
-        """A plain-text table of every section: value, interval, facts, floor, ceiling in per cent."""
+        """A plain-text table of every section: value, interval, facts, floor, ceiling; rates in per cent."""
         lines = []
+        wide = max(10, *(len(name) for name in self._names))
         for section, scores in self.to_json()["sections"].items():
             prompts = sum(o.section == section for o in self.outcomes)
             lines.append(f"{self.suite} / {section}: {self.system}, {prompts} prompts")
             lines.append(
-                f"  {'':<10} {'value':>6}  {'95% interval':>14} {'n':>5} {'floor':>7} {'ceiling':>8}"
+                f"  {'':<{wide}} {'value':>6}  {'95% interval':>14} {'n':>5} {'floor':>7} {'ceiling':>8}"
             )
             for name, s in scores.items():
                 if s["n"]:
-                    interval = f"{_percent(s['low'])} – {_percent(s['high'])}"
+                    value, low, high, floor, ceiling = (
+                        self._text(name, s[key]) for key in ("value", "low", "high", "floor", "ceiling")
+                    )
+                    interval = f"{low} – {high}"
                     lines.append(
-                        f"  {name:<10} {_percent(s['value']):>6}  {interval:>14} {s['n']:>5}"
-                        f" {_percent(s['floor']):>7} {_percent(s['ceiling']):>8}"
+                        f"  {name:<{wide}} {value:>6}  {interval:>14} {s['n']:>5} {floor:>7} {ceiling:>8}"
                     )
             lines.append("")
         return "\n".join(lines).rstrip()
@@ -99,35 +116,58 @@ class Report:
         parts = [
             [o for o in group if o.section == section] for group in (self.outcomes, self.floor, self.ceiling)
         ]
-        found = [{name: _interval(part, name) for name in self._names} for part in parts]
+        own, floor, ceiling = ({name: _interval(part, name) for name in self._names} for part in parts)
         return {
             name: {
-                "value": _value(found[0][name]),
-                "low": None if (i := found[0][name]) is None else round(i.low, 4),
-                "high": None if i is None else round(i.high, 4),
-                "n": 0 if i is None else i.n,
-                "floor": _value(found[1][name]),
-                "ceiling": _value(found[2][name]),
+                "value": self._number(name, "value", own[name]),
+                "low": self._number(name, "low", own[name]),
+                "high": self._number(name, "high", own[name]),
+                "n": 0 if (interval := own[name]) is None else interval.n,
+                "floor": self._number(name, "value", floor[name]),
+                "ceiling": self._number(name, "value", ceiling[name]),
+                "fingerprint": fingerprint_of(self._protocol(name, section)),
             }
             for name in self._names
         }
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """The facts of prompts, and ``kept`` where frames were given."""
-        return (*ATTRIBUTES, "kept") if any("kept" in o.items for o in self.outcomes) else ATTRIBUTES
+        """The facts of prompts, ``kept`` where frames were given, and measures."""
+        items = {name for outcome in self.outcomes for name in outcome.items}
+        facts = [name for name in (*ATTRIBUTES, "kept") if name in items]
+        return (*facts, *(measure.name for measure in self.measures))
+
+    def _measure(self, name: str) -> Measure | None:
+        return next((measure for measure in self.measures if measure.name == name), None)
+
+    def _protocol(self, name: str, section: str) -> Protocol:
+        outcomes = [o for o in self.outcomes if o.section == section]
+        return protocol_of(name, self._measure(name), outcomes, {**self.facts, "section": section})
+
+    def _number(self, name: str, part: str, interval: Interval | None) -> float | None:
+        """Rates with four places, other numbers with six digits."""
+        if interval is None:
+            return None
+        value, measure = float(getattr(interval, part)), self._measure(name)
+        return round(value, 4) if measure is None or measure.rate else float(f"{value:.6g}")
+
+    def _text(self, name: str, value: float | None) -> str:
+        measure = self._measure(name)
+        if value is None or measure is None or measure.rate:
+            return _percent(value)
+        return f"{value:.3g}"
 
 
 def _interval(outcomes: Iterable[Outcome], attribute: str) -> Interval | None:
-    values = [(right, o.id) for o in outcomes for right in o.items.get(attribute, ())]
+    values: list[tuple[float, str]] = []
+    for outcome in outcomes:
+        values += [(float(right), outcome.id) for right in outcome.items.get(attribute, ())]
+        if attribute in outcome.values:
+            values.append((outcome.values[attribute], outcome.id))
     if not values:
         return None
     rights, ids = zip(*values, strict=True)
     return bootstrap_interval(rights, ids)
-
-
-def _value(interval: Interval | None) -> float | None:
-    return None if interval is None else round(interval.value, 4)
 
 
 def _percent(value: float | None) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ import numpy as np
 from scenewright.clip import Clip, GivenFrame
 from scenewright.evaluation.exact import ATTRIBUTES, score
 from scenewright.evaluation.given import kept
+from scenewright.evaluation.measures import Measure, Sample
 from scenewright.evaluation.report import Outcome
 from scenewright.evaluation.suites import SuitePrompt
 from scenewright.evaluation.systems import System
 from scenewright.world.parser import parse
 
 #: Changes whenever the same clip could be scored differently by other code (not by other reader weights).
-PROTOCOL = "exact-2"
+PROTOCOL = "exact-3"
 
 #: Called after every clip with (done, total).
 Progress = Callable[[int, int], None]
@@ -29,6 +31,9 @@ def evaluate(
     system: System,
     prompts: Sequence[SuitePrompt],
     *,
+    measures: Sequence[Measure] = (),
+    exact: bool = True,
+    references: System | None = None,
     seed: int = 0,
     records: Path | None = None,
     keep: Path | None = None,
@@ -38,11 +43,14 @@ def evaluate(
 ) -> list[Outcome]:
     """Scores one clip of ``system`` for each prompt, in order.
 
+    ``exact``: whether its facts are read and scored, see :mod:`.exact`; ``measures``: what else is measured,
+    some of it against ``references``: a system that gives a clip for each prompt too.
     ``records``: a JSON-lines file that collects the outcomes; those it already holds for the same system,
     prompt, seed and reader are not made again. ``keep``: a folder for the clips as MP4. ``on_error`` is told
     of a clip that cannot be made or read, which is then left out; without it the error is raised.
     """
-    fingerprint = fingerprint_of(system, seed)
+    names = [*(["exact"] if exact else []), *(m.name for m in measures)]
+    fingerprint = fingerprint_of(system, seed, names, references)
     done = _finished(records, fingerprint)
     outcomes: dict[str, Outcome] = {p.id: done[_key(p)] for p in prompts if _key(p) in done}
     if progress and outcomes:
@@ -50,7 +58,14 @@ def evaluate(
     left = [p for p in prompts if p.id not in outcomes]
     for part in _parts(left, batch):
         for prompt, clip, given in _clips(system, part, seed, on_error):
-            outcome = _outcome(prompt, clip, given)
+            try:
+                reference = _reference(prompt, references, measures, seed)
+                outcome = _outcome(prompt, clip, given, measures, exact, reference)
+            except (ValueError, OSError) as error:
+                if on_error is None:
+                    raise
+                on_error(prompt, error)
+                continue
             outcomes[prompt.id] = outcome
             if records is not None:
                 _append(records, {"fingerprint": fingerprint, "key": _key(prompt), **outcome.record()})
@@ -61,9 +76,13 @@ def evaluate(
     return [outcomes[p.id] for p in prompts if p.id in outcomes]
 
 
-def fingerprint_of(system: System, seed: int) -> str:
-    """What a score depends on besides the prompt: protocol, system, seed, reader weights."""
-    parts = json.dumps([PROTOCOL, system.key, seed, reader_hash()])
+def fingerprint_of(
+    system: System, seed: int, names: Sequence[str] = ("exact",), references: System | None = None
+) -> str:
+    """What an outcome depends on besides the prompt: protocol, system, seed, reader weights, what is
+    measured."""
+    key = "" if references is None else references.key
+    parts = json.dumps([PROTOCOL, system.key, seed, reader_hash(), sorted(names), key])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -85,15 +104,43 @@ def read_and_score(texts: Sequence[str], clips: Sequence[np.ndarray]) -> list[di
     return [score(parse(t).description, r) for t, r in zip(texts, readings, strict=True)]
 
 
-def _outcome(prompt: SuitePrompt, clip: Clip, given: Sequence[GivenFrame]) -> Outcome:
-    from scenewright.evaluation.reader.decode import read_clips
+def _reference(
+    prompt: SuitePrompt, references: System | None, measures: Sequence[Measure], seed: int
+) -> Clip | None:
+    needed = [measure.name for measure in measures if measure.reference]
+    if references is None:
+        if needed:
+            raise ValueError(f"{', '.join(needed)} need references; name them with --reference")
+        return None
+    return references.clips([prompt], seed)[0] if needed else None
 
-    reading = read_clips([clip.frames])[0]
-    items = score(parse(prompt.text).description, reading)
-    assert set(items) == set(ATTRIBUTES)
-    if given:
-        items["kept"] = kept(clip, given)
-    return Outcome(prompt.id, prompt.section, prompt.text, items, reading.record())
+
+def _outcome(
+    prompt: SuitePrompt,
+    clip: Clip,
+    given: Sequence[GivenFrame],
+    measures: Sequence[Measure],
+    exact: bool,
+    reference: Clip | None,
+) -> Outcome:
+    sample = Sample(clip, prompt.text, reference)
+    items: dict[str, list[bool]] = {}
+    if exact:
+        items = score(sample.description, sample.reading)
+        assert set(items) == set(ATTRIBUTES)
+        if given:
+            items["kept"] = kept(clip, given)
+    values = {measure.name: measure.compute(sample) for measure in measures}
+    frames, height, width = clip.frames.shape[:3]
+    return Outcome(
+        prompt.id,
+        prompt.section,
+        prompt.text,
+        items,
+        sample.reading.record() if exact or any(m.reader for m in measures) else [],
+        {name: value for name, value in values.items() if isfinite(value)},
+        {"frames": frames, "width": width, "height": height, "fps": clip.fps},
+    )
 
 
 def _clips(

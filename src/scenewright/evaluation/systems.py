@@ -156,6 +156,48 @@ class FolderSystem:
         return [file for file in self.files.values() if file.is_file()]
 
 
+class PairedFolder:
+    """References for the videos of a folder: files of the same names in another."""
+
+    def __init__(self, folder: Path, tested: FolderSystem) -> None:
+        self.name, self._tested = folder.name or str(folder), tested
+        self._files = {name: folder / file.relative_to(tested.folder) for name, file in tested.files.items()}
+        missing = [file for file in self._files.values() if not file.is_file()]
+        if len(missing) == len(self._files):
+            raise ValueError(f"{folder} has no file with the name of a video of {tested.folder}")
+        stamps = "".join(
+            f"{f}{f.stat().st_size}{f.stat().st_mtime_ns}" for f in self._files.values() if f.is_file()
+        )
+        self.key = f"folder:{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
+
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        return [()] * len(prompts)
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
+        from scenewright.media import decode
+
+        for prompt in prompts:
+            if not self._files[prompt.id].is_file():
+                raise ValueError(f"there is no reference {self._files[prompt.id]}")
+        return [decode(self._files[p.id], audio=False) for p in prompts]
+
+
+def find_references(name: str, tested: System, size: tuple[int, int]) -> System:
+    """What clips of ``tested`` should be the same as: ``world``, the renders of its prompts at ``size``, or,
+    for a folder of videos, a folder with files of the same names.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if name == WORLD:
+        return WorldSystem(*size)
+    if not isinstance(tested, FolderSystem) or not Path(name).is_dir():
+        raise ValueError(f"--reference {name}: give a folder with files of the names of the videos, or world")
+    return PairedFolder(Path(name), tested)
+
+
 def find_system(name: str, *, fast: bool = False, steps: int | None = None) -> System:
     """``world``, a folder with an index of videos, or a model by name or folder. ``fast``, ``steps``: how a
     model samples, see :class:`ModelSystem`.

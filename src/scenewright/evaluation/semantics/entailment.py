@@ -42,8 +42,8 @@ def entails(premise: Description, hypothesis: Description, *, complete: bool = F
     """Whether ``hypothesis`` follows from ``premise``.
 
     Numbers are at least so many: two balls entail a ball. Of an object's motions the premise names all if it
-    names any, and one thing is not two colours. ``complete``: the premise names every object there is, as a
-    reading of a clip does, so that others contradict it.
+    names any, and one thing is not two colours. ``complete``: the premise names every object there is and
+    what it does, as a reading of a clip does, so that anything else contradicts it.
     """
     scene = [
         _said(getattr(premise, name), getattr(hypothesis, name))
@@ -52,7 +52,7 @@ def entails(premise: Description, hypothesis: Description, *, complete: bool = F
     theirs, ours = _slots(premise), _slots(hypothesis)
     verdicts = set()
     for match in _matches(len(ours), len(theirs)):
-        facts = [*scene, *_facts(premise, hypothesis, theirs, ours, match)]
+        facts = [*scene, *_facts(premise, hypothesis, theirs, ours, match, complete)]
         if None in match:
             facts.append(False if complete else None)
         if all(fact is True for fact in facts):
@@ -78,6 +78,7 @@ def _facts(
     theirs: Sequence[int],
     ours: Sequence[int],
     match: Sequence[int | None],
+    complete: bool,
 ) -> Iterator[_Fact]:
     for own, other in zip(ours, match, strict=True):
         if other is None:
@@ -95,7 +96,7 @@ def _facts(
             stated = sorted(
                 (e for e in premise.events if e.subject == entity_of_theirs), key=lambda e: e.stage
             )
-            yield from _events(stated, wanted, entities)
+            yield from _events(stated, wanted, entities, complete)
     for relation in hypothesis.relations:
         yield _relation(premise.relations, relation, entities)
 
@@ -107,11 +108,11 @@ def _said(stated: object, wanted: object) -> _Fact:
 
 
 def _events(
-    stated: Sequence[Event], wanted: Sequence[Event], entities: Sequence[set[int]]
+    stated: Sequence[Event], wanted: Sequence[Event], entities: Sequence[set[int]], complete: bool
 ) -> Iterator[_Fact]:
     """Each wanted event takes the next stated one of its kind, in order."""
     if not stated:
-        yield from (None for _ in wanted)
+        yield from (False if complete else None for _ in wanted)
         return
     at = 0
     for event in wanted:

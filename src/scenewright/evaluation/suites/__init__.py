@@ -52,6 +52,11 @@ class Suite:
         """Hash of the name and of every prompt's section, id, text, seed and given frames."""
         return _hash(self.name, _tree(self))
 
+    @property
+    def prompts_sha256(self) -> str:
+        """The same without the name: of folders of different systems with the same prompts it is one."""
+        return _hash("", _tree(self))
+
     def select(self, sections: tuple[str, ...] | None = None, limit: int | None = None) -> Suite:
         """The suite with only some sections, and at most ``limit`` prompts of each.
 
