@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--process-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    if options.run:
-        run(options.run, options.repeats)
+    if options.process_of:
+        run(options.process_of)
         return
     results = {}
     for name in options.only:
@@ -213,7 +213,7 @@ def processes(options: argparse.Namespace) -> list[dict[str, Any]]:
             output.mkdir()
             (output / "benchmark.yaml").write_text(to_yaml(recipe))
             command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}"]
-            command += ["--standalone", __file__, "--threads", "1", "--run", str(output)]
+            command += ["--standalone", __file__, "--threads", "1", "--process-of", str(output)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             times = _step_seconds(output)
             rows.append(
@@ -224,7 +224,7 @@ def processes(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
-def run(folder: Path, _: int) -> None:
+def run(folder: Path) -> None:
     """One process of :func:`processes`."""
     from scenewright.training.parallel import teardown_distributed
     from scenewright.training.trainer import Trainer

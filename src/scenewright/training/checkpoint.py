@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.staging import AsyncStager
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
@@ -44,6 +45,7 @@ class CheckpointStore:
         # A group of its own: checkpoints are written while training communicates.
         self._group = dist.new_group(backend="gloo") if dist.is_initialized() else None
         self._pending: tuple[Future[Any], int, threading.Event] | None = None
+        self._copies = _Copies()
 
     def steps(self) -> list[int]:
         """The steps of complete checkpoints, in order."""
@@ -63,8 +65,13 @@ class CheckpointStore:
                 part.mkdir(parents=True)
                 (part / _STATE).write_text(json.dumps(plain), encoding="utf-8")
             _barrier()
+            plain_cpu = all(type(t) is torch.Tensor and t.device.type == "cpu" for t in tensors.values())
             future: Future[Any] = async_save(  # type: ignore[assignment]
-                tensors, checkpoint_id=part, process_group=self._group, no_dist=self._group is None
+                tensors,
+                checkpoint_id=part,
+                process_group=self._group,
+                no_dist=self._group is None,
+                async_stager=self._copies if plain_cpu else None,
             )
             renamed = threading.Event()
             self._pending = (future, step, renamed)
@@ -139,6 +146,43 @@ class CheckpointStore:
 
     def _part(self, step: int) -> Path:
         return self.folder / f".step-{step:07d}.part"
+
+
+class _Copies(AsyncStager):
+    """Copies of tensors in memory that is kept from one checkpoint to the next: taking new memory costs more
+    than the copying. Nothing may be staged before the last copies are written."""
+
+    _synchronize_after_execute = False
+
+    def __init__(self) -> None:
+        self._tensors: Tensors = {}
+
+    def stage(self, state_dict: Tensors) -> Tensors:
+        kept = self._tensors
+        self._tensors = {
+            name: old
+            if (old := kept.get(name)) is not None and _alike(old, tensor)
+            else torch.empty_like(tensor)
+            for name, tensor in state_dict.items()
+        }
+        with torch.no_grad():
+            for name, copy in self._tensors.items():
+                copy.copy_(state_dict[name])
+        return self._tensors
+
+    @property
+    def should_synchronize_after_execute(self) -> bool:
+        return False
+
+    def synchronize_staging(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._tensors = {}
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype
 
 
 def split_plain(state: Mapping[str, Any], prefix: str = "") -> tuple[Tensors, Plain]:
