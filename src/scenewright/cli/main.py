@@ -36,7 +36,10 @@ COMMANDS: dict[str, LazyCommand] = {
         "scenewright.cli.evaluate:evaluate",
         "Score a model, a folder of videos, or the world's own renders against their prompts.",
     ),
-    "compare": LazyCommand("scenewright.cli.compare:compare", "Say whether one evaluated system is better."),
+    "compare": LazyCommand("scenewright.cli.compare:compare", "Say whether SECOND is better than FIRST: two folders that evaluate --output has written."),
+    "study": LazyCommand(
+        "scenewright.cli.study:study", "Ask people: which video is better, how good it is, what it shows."
+    ),
     "world": LazyCommand(
         "scenewright.cli.world:world",
         "Scenes with exact ground truth: render a sentence, describe a scene, sample a dataset.",
