@@ -36,7 +36,10 @@ COMMANDS: dict[str, LazyCommand] = {
         "scenewright.cli.evaluate:evaluate",
         "Score a model, a folder of videos, or the world's own renders against their prompts.",
     ),
-    "compare": LazyCommand("scenewright.cli.compare:compare", "Say whether SECOND is better than FIRST: two folders that evaluate --output has written."),
+    "compare": LazyCommand(
+        "scenewright.cli.compare:compare",
+        "Say whether SECOND is better than FIRST: two folders that evaluate --output has written.",
+    ),
     "study": LazyCommand(
         "scenewright.cli.study:study", "Ask people: which video is better, how good it is, what it shows."
     ),
