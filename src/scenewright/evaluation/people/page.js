@@ -8,6 +8,9 @@ $("start").addEventListener("submit", (event) => {
   if (state.rater) next();
 });
 
+const known = new URLSearchParams(location.search).get("rater");
+if (known) { state.rater = known.trim(); next(); }
+
 async function next() {
   const reply = await fetch("/task?rater=" + encodeURIComponent(state.rater)).catch(() => null);
   if (!reply || !reply.ok) return say("The server does not answer. Your answers so far are kept; try again later.");
