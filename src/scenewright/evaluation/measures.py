@@ -219,6 +219,7 @@ def _contradicted(sample: Sample) -> float:
 
 
 def _verdict(sample: Sample) -> str:
+    """Of what the reader sees: objects, what they do, and how they stand to each other."""
     from scenewright.evaluation.semantics import entails
     from scenewright.evaluation.semantics.described import described
 
@@ -226,7 +227,9 @@ def _verdict(sample: Sample) -> str:
     if seen is None:
         return "contradicted"
     events = tuple(e for e in sample.description.events if e.kind not in TARGETED_MOTIONS)
-    return entails(seen, sample.description.model_copy(update={"events": events}), complete=True)
+    unseen = dict.fromkeys(("camera", "ground", "sky", "time"))
+    asked = sample.description.model_copy(update={"events": events, **unseen})
+    return entails(seen, asked, complete=True)
 
 
 def _graph_distance(sample: Sample) -> float:
