@@ -93,7 +93,7 @@ class Report:
             prompts = sum(o.section == section for o in self.outcomes)
             lines.append(f"{self.suite} / {section}: {self.system}, {prompts} prompts")
             lines.append(
-                f"  {'':<{wide}} {'value':>6}  {'95% interval':>14} {'n':>5} {'floor':>7} {'ceiling':>8}"
+                f"  {'':<{wide}} {'value':>8}  {'95% interval':>19} {'n':>5} {'floor':>8} {'ceiling':>8}"
             )
             for name, s in scores.items():
                 if s["n"]:
@@ -102,7 +102,7 @@ class Report:
                     )
                     interval = f"{low} – {high}"
                     lines.append(
-                        f"  {name:<{wide}} {value:>6}  {interval:>14} {s['n']:>5} {floor:>7} {ceiling:>8}"
+                        f"  {name:<{wide}} {value:>8}  {interval:>19} {s['n']:>5} {floor:>8} {ceiling:>8}"
                     )
             lines.append("")
         return "\n".join(lines).rstrip()
@@ -116,7 +116,9 @@ class Report:
         parts = [
             [o for o in group if o.section == section] for group in (self.outcomes, self.floor, self.ceiling)
         ]
-        own, floor, ceiling = ({name: _interval(part, name) for name in self._names} for part in parts)
+        own, floor, ceiling = (
+            {name: _interval(part, name, self._is_rate(name)) for name in self._names} for part in parts
+        )
         return {
             name: {
                 "value": self._number(name, "value", own[name]),
@@ -140,6 +142,10 @@ class Report:
     def _measure(self, name: str) -> Measure | None:
         return next((measure for measure in self.measures if measure.name == name), None)
 
+    def _is_rate(self, name: str) -> bool:
+        measure = self._measure(name)
+        return measure is None or measure.rate
+
     def _protocol(self, name: str, section: str) -> Protocol:
         outcomes = [o for o in self.outcomes if o.section == section]
         return protocol_of(name, self._measure(name), outcomes, {**self.facts, "section": section})
@@ -148,17 +154,16 @@ class Report:
         """Rates with four places, other numbers with six digits."""
         if interval is None:
             return None
-        value, measure = float(getattr(interval, part)), self._measure(name)
-        return round(value, 4) if measure is None or measure.rate else float(f"{value:.6g}")
+        value = float(getattr(interval, part))
+        return round(value, 4) if self._is_rate(name) else float(f"{value:.6g}")
 
     def _text(self, name: str, value: float | None) -> str:
-        measure = self._measure(name)
-        if value is None or measure is None or measure.rate:
+        if value is None or self._is_rate(name):
             return _percent(value)
         return f"{value:.3g}"
 
 
-def _interval(outcomes: Iterable[Outcome], attribute: str) -> Interval | None:
+def _interval(outcomes: Iterable[Outcome], attribute: str, rate: bool) -> Interval | None:
     values: list[tuple[float, str]] = []
     for outcome in outcomes:
         values += [(float(right), outcome.id) for right in outcome.items.get(attribute, ())]
@@ -167,7 +172,7 @@ def _interval(outcomes: Iterable[Outcome], attribute: str) -> Interval | None:
     if not values:
         return None
     rights, ids = zip(*values, strict=True)
-    return bootstrap_interval(rights, ids)
+    return bootstrap_interval(rights, ids, shares=rate)
 
 
 def _percent(value: float | None) -> str:

@@ -51,6 +51,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     resamples: int = 4000,
     seed: int = 0,
+    shares: bool = True,
 ) -> Interval:
     """Mean of ``values`` with a percentile interval from a bootstrap over ``clusters``.
 
@@ -59,7 +60,8 @@ def bootstrap_interval(
     to its number of values, so clusters of unequal size keep their weight.
 
     Where no resample can differ from the data (one cluster, or every value equal) the bootstrap says nothing;
-    values in [0, 1] then get the Wilson interval with the clusters as trials, other values a zero-width one.
+    values in [0, 1] then get the Wilson interval with the clusters as trials, other values, and those that
+    are no ``shares``, a zero-width one.
     Deterministic for a seed. Raises ValueError when there is nothing to average, or labels do not fit.
     """
     x = np.asarray(values, dtype=np.float64).ravel()
@@ -74,7 +76,7 @@ def bootstrap_interval(
     groups = len(sums)
     mean = float(x.mean())
     if groups == 1 or np.ptp(x) == 0:
-        if x.min() >= 0 and x.max() <= 1:
+        if shares and x.min() >= 0 and x.max() <= 1:
             low, high = wilson_interval(mean * groups, groups, confidence=confidence)
         else:
             low = high = mean
