@@ -18,6 +18,7 @@ from scenewright.evaluation.systems import ModelSystem
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
 from scenewright.generation.encoding import encode_captions, encode_clips
 from scenewright.generation.loading import ModelError, load_pipeline, save_pipeline
+from scenewright.generation.model_folder import lossless_dtype
 from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.models.blocks.bottlenecks import BottleneckConfig
 from scenewright.models.video_autoencoder import VideoAutoencoder
@@ -117,6 +118,19 @@ def test_given_frames_are_pixels_of_cached_latents(home, tmp_path):
     given = (GivenFrame(5, np.full((16, 16, 3), 90, np.uint8)),)
     clip = load_pipeline(tmp_path / "two" / "model").generate([Prompt(text="a red ball", given=given)])[0]
     assert (clip.frames[5] == 90).all()
+
+
+def test_the_autoencoder_is_kept_bit_for_bit_in_as_few_bytes_as_that_takes(home, encoded_as_it_goes):
+    kept = load_autoencoder(encoded_as_it_goes / "model" / "autoencoder")
+    assert kept.hash == load_autoencoder(home / "one").hash
+    sizes = [
+        (f / "model.safetensors").stat().st_size
+        for f in (encoded_as_it_goes / "model" / "autoencoder", home / "one")
+    ]
+    assert sizes[0] == sizes[1]
+    with torch.no_grad():
+        kept.network.latent_mean += 1e-5
+    assert lossless_dtype(kept.network) == torch.float32
 
 
 def test_a_model_of_latents_goes_on_from_one_of_pixels(home, tmp_path):

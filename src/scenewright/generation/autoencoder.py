@@ -14,7 +14,14 @@ from pydantic import ValidationError
 
 from scenewright.clip import frames_to_tensor, tensor_to_frames
 from scenewright.config import Config, fingerprint, validation_summary
-from scenewright.generation.model_folder import ModelError, load_weights, replacing, save_weights
+from scenewright.generation.model_folder import (
+    AUTOENCODER,
+    SHIPPED,
+    ModelError,
+    load_weights,
+    replacing,
+    save_weights,
+)
 from scenewright.models.tiling import tiled
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
 
@@ -110,12 +117,12 @@ def save_autoencoder(autoencoder: Autoencoder, folder: Path, dtype: torch.dtype 
 
 
 def load_autoencoder(folder: str | Path, device: str | torch.device = "cpu") -> Autoencoder:
-    """Load the folder of a video autoencoder.
+    """Load a video autoencoder: by its folder, or by the name of a model of the package that has one.
 
     Raises:
         ModelError: there is none, or a file is missing, broken or of something else.
     """
-    folder = Path(folder)
+    folder = _find(Path(folder))
     card = read_autoencoder_card(folder)
     network = VideoAutoencoder(card.network)
     load_weights(network, folder)
@@ -124,7 +131,7 @@ def load_autoencoder(folder: str | Path, device: str | torch.device = "cpu") -> 
 
 def read_autoencoder_card(folder: Path) -> AutoencoderCard:
     """The name and sizes of an autoencoder, without its weights. Errors as :func:`load_autoencoder`."""
-    file = folder / "config.json"
+    file = _find(folder) / "config.json"
     try:
         return AutoencoderCard.model_validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -135,3 +142,8 @@ def read_autoencoder_card(folder: Path) -> AutoencoderCard:
     except ValidationError as error:
         summary = validation_summary(error, AutoencoderCard)
         raise ModelError(f"{file} is of no video autoencoder: {summary}") from None
+
+
+def _find(folder: Path) -> Path:
+    shipped = SHIPPED / folder / AUTOENCODER
+    return shipped if not folder.exists() and len(folder.parts) == 1 and shipped.is_dir() else folder

@@ -17,14 +17,20 @@ from pydantic import ValidationError
 
 from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
-from scenewright.generation.model_folder import WEIGHTS, ModelError, load_weights, replacing, save_weights
+from scenewright.generation.model_folder import (
+    AUTOENCODER,
+    SHIPPED,
+    WEIGHTS,
+    ModelError,
+    load_weights,
+    lossless_dtype,
+    replacing,
+    save_weights,
+)
 from scenewright.generation.pipeline import SamplingSettings, TextToVideo
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
-
-#: Where the models of the package are.
-SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 DEFAULT_MODEL = "nano"
 
@@ -106,7 +112,7 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     """Write a model's folder; every file appears whole or not at all."""
     autoencoder = pipeline.autoencoder
     if autoencoder is not None:
-        save_autoencoder(autoencoder, folder / _AUTOENCODER, torch.float32)
+        save_autoencoder(autoencoder, folder / AUTOENCODER, lossless_dtype(autoencoder.network))
     card = ModelCard(
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
@@ -121,16 +127,13 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
         (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
 
 
-_AUTOENCODER = "autoencoder"
-
-
 def _load_autoencoder(folder: Path, card: ModelCard, device: str | torch.device) -> Autoencoder | None:
     if card.autoencoder is None:
         return None
-    autoencoder = load_autoencoder(folder / _AUTOENCODER, device)
+    autoencoder = load_autoencoder(folder / AUTOENCODER, device)
     if autoencoder.hash != card.autoencoder:
         raise ModelError(
-            f"{folder / _AUTOENCODER} is another autoencoder than the model's; export the model again"
+            f"{folder / AUTOENCODER} is another autoencoder than the model's; export the model again"
         )
     return autoencoder
 

@@ -13,8 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-#: The file of weights in a model's folder.
+#: The file of weights in a model's folder, and the folder of the autoencoder in that of a model of latents.
 WEIGHTS = "model.safetensors"
+AUTOENCODER = "autoencoder"
+
+#: Where the models of the package are.
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
 class ModelError(ValueError):
@@ -39,6 +43,14 @@ def save_weights(network: nn.Module, folder: Path, dtype: torch.dtype) -> None:
     }
     save_file(tensors, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # the library leaves it readable by its owner only
+
+
+def lossless_dtype(network: nn.Module) -> torch.dtype:
+    """float16 where it holds all weights exactly, as those of a model that was loaded from such a file, else
+    float32."""
+    floats = [t for t in network.state_dict().values() if t.is_floating_point()]
+    exact = all(torch.equal(t.to(torch.float16).to(t.dtype), t) for t in floats)
+    return torch.float16 if exact else torch.float32
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
