@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 
 from scenewright.clip import Clip
+from scenewright.evaluation import motion
+from scenewright.evaluation.fidelity import ms_ssim, psnr, ssim, vmaf
 from scenewright.evaluation.reading import Reading
+from scenewright.evaluation.semantics import (
+    SceneGraph,
+    Verdict,
+    edit_distance,
+    entails,
+    graph_of,
+    graphs_of,
+    unexplained,
+)
+from scenewright.evaluation.semantics.described import described
 from scenewright.registry import measures
 from scenewright.world.parser import parse
 from scenewright.world.scene import TARGETED_MOTIONS, Description
@@ -92,137 +105,111 @@ def find_measures(names: Sequence[str]) -> list[Measure]:
 
 # --------------------------------------------------------------------------------------------------- fidelity
 
-
-def _psnr(sample: Sample) -> float:
-    from scenewright.evaluation.fidelity import psnr
-
-    return psnr(sample.original, sample.frames)[0]
-
-
-def _ssim(sample: Sample) -> float:
-    from scenewright.evaluation.fidelity import ssim
-
-    return ssim(sample.original, sample.frames)[0]
-
-
-def _ms_ssim(sample: Sample) -> float:
-    from scenewright.evaluation.fidelity import ms_ssim
-
-    return ms_ssim(sample.original, sample.frames, "small")[0]
-
-
-def _vmaf(sample: Sample) -> float:
-    from scenewright.evaluation.fidelity import vmaf
-
-    return vmaf(sample.original, sample.frames)[0]
-
-
-PSNR = Measure("psnr", "fidelity", "higher", _psnr, {"convention": "default"}, reference=True)
-SSIM = Measure("ssim", "fidelity", "higher", _ssim, {"convention": "default"}, reference=True)
-MS_SSIM = Measure("ms-ssim", "fidelity", "higher", _ms_ssim, {"convention": "small"}, reference=True)
-VMAF = Measure("vmaf", "fidelity", "higher", _vmaf, {"model": "vmaf_v0.6.1", "rows": 1080}, reference=True)
+PSNR = Measure(
+    "psnr",
+    "fidelity",
+    "higher",
+    lambda sample: psnr(sample.original, sample.frames)[0],
+    {"convention": "default"},
+    reference=True,
+)
+SSIM = Measure(
+    "ssim",
+    "fidelity",
+    "higher",
+    lambda sample: ssim(sample.original, sample.frames)[0],
+    {"convention": "default"},
+    reference=True,
+)
+MS_SSIM = Measure(
+    "ms-ssim",
+    "fidelity",
+    "higher",
+    lambda sample: ms_ssim(sample.original, sample.frames, "small")[0],
+    {"convention": "small"},
+    reference=True,
+)
+VMAF = Measure(
+    "vmaf",
+    "fidelity",
+    "higher",
+    lambda sample: vmaf(sample.original, sample.frames)[0],
+    {"model": "vmaf_v0.6.1", "rows": 1080},
+    reference=True,
+)
 
 
 # ----------------------------------------------------------------------------------------------------- motion
 
 _FLOW = {"flow": "dis-medium"}
 
-
-def _warping_error(sample: Sample) -> float:
-    from scenewright.evaluation.motion import warping_error
-
-    return warping_error(sample.frames).value
-
-
-def _flow_agreement(sample: Sample) -> float:
-    from scenewright.evaluation.motion import flow_agreement
-
-    return flow_agreement(sample.frames).value
-
-
-def _smoothness(sample: Sample) -> float:
-    from scenewright.evaluation.motion import interpolation_smoothness
-
-    return interpolation_smoothness(sample.frames).value
-
-
-def _strength(sample: Sample) -> float:
-    from scenewright.evaluation.motion import motion_strength
-
-    return motion_strength(sample.frames, sample.clip.fps).value
-
-
-def _dynamic(sample: Sample) -> float:
-    from scenewright.evaluation.motion import is_dynamic
-
-    return float(is_dynamic(sample.frames, sample.clip.fps))
-
-
-def _jerk(sample: Sample) -> float:
-    from scenewright.evaluation.motion import jerk
-
-    return jerk(sample.frames)
-
-
-def _flicker(sample: Sample) -> float:
-    from scenewright.evaluation.motion import flicker
-
-    return flicker(sample.frames).value
-
-
-def _luminance_flicker(sample: Sample) -> float:
-    from scenewright.evaluation.motion import luminance_flicker
-
-    return luminance_flicker(sample.frames)
-
-
-def _frozen(sample: Sample) -> float:
-    from scenewright.evaluation.motion import frozen_share
-
-    return frozen_share(sample.frames)
-
-
-def _similarity(sample: Sample) -> float:
-    from scenewright.evaluation.motion import frame_similarity
-
-    return frame_similarity(sample.frames).value
-
-
-def _unsteadiness(sample: Sample) -> float:
-    from scenewright.evaluation.motion import camera_motion
-
-    return camera_motion(sample.frames).unsteadiness
-
-
-WARPING_ERROR = Measure("warping-error", "motion", "lower", _warping_error, _FLOW)
-FLOW_AGREEMENT = Measure("flow-agreement", "motion", "higher", _flow_agreement, _FLOW, rate=True)
-SMOOTHNESS = Measure("smoothness", "motion", "higher", _smoothness, _FLOW)
-MOTION_STRENGTH = Measure("motion-strength", "motion", "neither", _strength, _FLOW)
-DYNAMIC = Measure("dynamic", "motion", "neither", _dynamic, _FLOW, rate=True)
-JERK = Measure("jerk", "motion", "lower", _jerk, {"points": 200})
-FLICKER = Measure("flicker", "motion", "higher", _flicker)
-LUMINANCE_FLICKER = Measure("luminance-flicker", "motion", "lower", _luminance_flicker)
-FROZEN = Measure("frozen", "motion", "lower", _frozen, {"threshold": 0.5}, rate=True)
-FRAME_SIMILARITY = Measure("frame-similarity", "motion", "neither", _similarity, {"ssim": "default"})
-CAMERA_UNSTEADINESS = Measure("camera-unsteadiness", "motion", "lower", _unsteadiness, {"points": 400})
+WARPING_ERROR = Measure(
+    "warping-error", "motion", "lower", lambda sample: motion.warping_error(sample.frames).value, _FLOW
+)
+FLOW_AGREEMENT = Measure(
+    "flow-agreement",
+    "motion",
+    "higher",
+    lambda sample: motion.flow_agreement(sample.frames).value,
+    _FLOW,
+    rate=True,
+)
+SMOOTHNESS = Measure(
+    "smoothness",
+    "motion",
+    "higher",
+    lambda sample: motion.interpolation_smoothness(sample.frames).value,
+    _FLOW,
+)
+MOTION_STRENGTH = Measure(
+    "motion-strength",
+    "motion",
+    "neither",
+    lambda sample: motion.motion_strength(sample.frames, sample.clip.fps).value,
+    _FLOW,
+)
+DYNAMIC = Measure(
+    "dynamic",
+    "motion",
+    "neither",
+    lambda sample: float(motion.is_dynamic(sample.frames, sample.clip.fps)),
+    _FLOW,
+    rate=True,
+)
+JERK = Measure("jerk", "motion", "lower", lambda sample: motion.jerk(sample.frames), {"points": 200})
+FLICKER = Measure("flicker", "motion", "higher", lambda sample: motion.flicker(sample.frames).value)
+LUMINANCE_FLICKER = Measure(
+    "luminance-flicker", "motion", "lower", lambda sample: motion.luminance_flicker(sample.frames)
+)
+FROZEN = Measure(
+    "frozen",
+    "motion",
+    "lower",
+    lambda sample: motion.frozen_share(sample.frames),
+    {"threshold": 0.5},
+    rate=True,
+)
+FRAME_SIMILARITY = Measure(
+    "frame-similarity",
+    "motion",
+    "neither",
+    lambda sample: motion.frame_similarity(sample.frames).value,
+    {"ssim": "default"},
+)
+CAMERA_UNSTEADINESS = Measure(
+    "camera-unsteadiness",
+    "motion",
+    "lower",
+    lambda sample: motion.camera_motion(sample.frames).unsteadiness,
+    {"points": 400},
+)
 
 
 # -------------------------------------------------------------------------------------------------- semantics
 
 
-def _entailed(sample: Sample) -> float:
-    return float(_verdict(sample) == "entailed")
-
-
-def _contradicted(sample: Sample) -> float:
-    return float(_verdict(sample) == "contradicted")
-
-
-def _verdict(sample: Sample) -> str:
+def _verdict(sample: Sample) -> Verdict:
     """Of what the reader sees: objects, what they do, and how they stand to each other."""
-    from scenewright.evaluation.semantics import entails
-    from scenewright.evaluation.semantics.described import described
-
     seen = described(sample.reading)
     if seen is None:
         return "contradicted"
@@ -233,31 +220,37 @@ def _verdict(sample: Sample) -> str:
 
 
 def _graph_distance(sample: Sample) -> float:
-    from scenewright.evaluation.semantics import SceneGraph, edit_distance, graph_of, graphs_of
-
     prompt = graph_of(sample.description)
     graphs = graphs_of(sample.reading) or [SceneGraph(())]
     return float(np.mean([edit_distance(prompt, graph) for graph in graphs]))
 
 
 def _graph_change(sample: Sample) -> float:
-    from itertools import pairwise
-
-    from scenewright.evaluation.semantics import edit_distance, graphs_of
-
     graphs = graphs_of(sample.reading)
     return float(np.mean([edit_distance(a, b) for a, b in pairwise(graphs)])) if len(graphs) > 1 else 0.0
 
 
 def _unexplained(sample: Sample) -> float:
-    from scenewright.evaluation.semantics import unexplained
-
     found = unexplained(sample.reading, sample.description)
     return float(len(found.from_nothing) + len(found.into_nothing))
 
 
-ENTAILED = Measure("entailed", "semantics", "higher", _entailed, rate=True, reader=True)
-CONTRADICTED = Measure("contradicted", "semantics", "lower", _contradicted, rate=True, reader=True)
+ENTAILED = Measure(
+    "entailed",
+    "semantics",
+    "higher",
+    lambda sample: float(_verdict(sample) == "entailed"),
+    rate=True,
+    reader=True,
+)
+CONTRADICTED = Measure(
+    "contradicted",
+    "semantics",
+    "lower",
+    lambda sample: float(_verdict(sample) == "contradicted"),
+    rate=True,
+    reader=True,
+)
 GRAPH_DISTANCE = Measure("graph-distance", "semantics", "lower", _graph_distance, reader=True)
 GRAPH_CHANGE = Measure("graph-change", "semantics", "neither", _graph_change, reader=True)
 UNEXPLAINED_OBJECTS = Measure("unexplained-objects", "semantics", "lower", _unexplained, reader=True)
