@@ -129,6 +129,7 @@ metrics: Registry[Any] = Registry(
     "metric",
     {
         "world-core": "scenewright.evaluation.metric:world_core",
+        "measures": "scenewright.evaluation.metric:measured",
         "reconstruction": "scenewright.evaluation.reconstruction:reconstruction",
     },
 )

@@ -19,7 +19,7 @@ from scenewright.evaluation.report import Outcome, Report
 from scenewright.evaluation.suites import load_suite
 from scenewright.evaluation.systems import WorldSystem
 from scenewright.media import encode
-from scenewright.registry import measures
+from scenewright.registry import measures, metrics
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,15 @@ def test_every_measure_of_the_registry_is_complete_and_gives_a_number(clips):
     assert "psnr" in names
     assert "jerk" in names
     assert "ssim" not in names
+
+
+def test_measures_are_metrics_of_training(tiny_pipeline):
+    found = metrics.get("measures")(tiny_pipeline, names=("flicker", "frozen", "dynamic"), prompts=2)
+    assert set(found) == {"flicker", "minus-frozen"}
+    assert 0 <= found["flicker"].value <= 1
+    assert -1 <= found["minus-frozen"].low <= found["minus-frozen"].high <= 0
+    with pytest.raises(ValueError, match="psnr need references"):
+        metrics.get("measures")(tiny_pipeline, names=("psnr",))
 
 
 def test_true_renders_entail_their_prompts_and_others_contradict_them(clips):

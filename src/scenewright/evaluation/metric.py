@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scenewright.clip import Prompt
 from scenewright.evaluation.exact import ATTRIBUTES
+from scenewright.evaluation.measures import Sample, find_measures
 from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 from scenewright.evaluation.suites import load_suite
@@ -29,3 +30,32 @@ def world_core(
                 answers.setdefault(f"{prompt.section}/{attribute}", []).append((right, prompt.id))
                 answers.setdefault("mean", []).append((right, prompt.id))
     return {name: bootstrap_interval(*zip(*found, strict=True)) for name, found in answers.items()}
+
+
+def measured(
+    pipeline: TextToVideo,
+    *,
+    names: tuple[str, ...] = ("motion",),
+    prompts: int = 8,
+    sections: tuple[str, ...] = ("single",),
+) -> dict[str, Interval]:
+    """Measures of :mod:`.measures`, by name or group, on the first ``prompts`` of each section of
+    ``world-core``; means over clips. Where less is better it is negated and called ``minus-NAME``, so that
+    more is better in all; those of which no number is better are left out.
+
+    Raises:
+        ValueError: an unknown name, or a measure that needs references.
+    """
+    chosen = [m for m in find_measures(list(names)) if m.better != "neither"]
+    if needs := [m.name for m in chosen if m.reference]:
+        raise ValueError(f"{', '.join(needs)} need references, which training has none of")
+    suite = load_suite("world-core").select(tuple(sections), prompts)
+    clips = pipeline.generate([Prompt(text=p.text, seed=p.seed) for p in suite.prompts])
+    samples = [Sample(clip, p.text) for clip, p in zip(clips, suite.prompts, strict=True)]
+    found = {}
+    for measure in chosen:
+        sign = 1 if measure.better == "higher" else -1
+        values = [sign * measure.compute(sample) for sample in samples]
+        name = measure.name if sign > 0 else f"minus-{measure.name}"
+        found[name] = bootstrap_interval(values, shares=measure.rate and sign > 0)
+    return found
