@@ -66,6 +66,33 @@ def test_a_rater_sees_each_pair_of_clips_once_and_everyone_another_order(home, t
     assert len({a.task for a in answers}) == len(study.tasks)
 
 
+def test_experts_answer_everything_each_from_their_own_side(home, tmp_path):
+    study, answers = opened(home, mode="expert", checks=0), Answers(tmp_path / "a.sqlite")
+    first = Counter()
+    for rater in ("ann", "bob", "cleo"):
+        prompts = []
+        while (task := answers.next_task(study, rater)) is not None:
+            prompts.append(task.prompt)
+            first[task.shown[0]] += 1
+            answers.add(Answer(task.id, rater, "tie"))
+        assert sorted(prompts) == sorted(PROMPTS)
+    assert min(first.values()) >= 6
+    found = results(study, answers)
+    assert (found["answers"], found["wanted"], found["raters"]) == (24, None, 3)
+
+
+def test_what_a_careless_rater_has_answered_is_asked_again(home, tmp_path):
+    study, answers = opened(home, votes=1, checks=0.3), Answers(tmp_path / "a.sqlite")
+    for rater in ("careless", "ann"):
+        while (task := answers.next_task(study, rater)) is not None:
+            wrong = {"first": "second", "second": "first"}.get(task.expected or "")
+            answer = wrong if rater == "careless" and wrong else task.expected or "first"
+            answers.add(Answer(task.id, rater, answer))
+    found = results(study, answers)
+    assert found["left_out"] == ["careless"]
+    assert found["answers"] == found["wanted"] == 8
+
+
 def simulate(study: Study, answers: Answers, raters: int, better: str, sure: float, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for number in range(raters):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,21 +69,20 @@ class Answers:
     def next_task(self, study: Study, rater: str) -> Task | None:
         """What ``rater`` is to answer now; None when nothing is left.
 
-        Tasks that fewest have answered come first, among those the rater's own order. Of one prompt,
-        question and pair a rater answers one task only. Checks come in between.
+        A crowd shares the tasks: one is open until a rater who is not left out has answered it. Experts answer
+        all. Of one prompt, question and pair a rater answers one task only. Checks come in between.
         """
-        with closing(self._connect()) as connection:
-            own = [row[0] for row in connection.execute("SELECT task FROM answers WHERE rater = ?", (rater,))]
-            counts = dict(connection.execute("SELECT task, COUNT(*) FROM answers GROUP BY task").fetchall())
+        found = list(self)
+        out = left_out(study, found)
+        own = [a.task for a in found if a.rater == rater]
+        done = {a.task for a in found if a.rater not in out} if study.config.mode == "crowd" else set()
         asked = [study.tasks[task] for task in own if task in study.tasks]
         checks = sum(task.startswith("check-") for task in own)
         if study.config.checks and (len(asked) + 1) * study.config.checks >= checks + 1:
             return study.check(_check_number(rater, checks))
         known = {_subject(task) for task in asked}
-        left = [
-            task for task in study.order(rater) if _subject(task) not in known and not counts.get(task.id)
-        ]
-        return left[0] if left else None
+        left = (t for t in study.order(rater) if _subject(t) not in known and t.id not in done)
+        return next(left, None)
 
     def export_csv(self, study: Study, file: Path) -> int:
         """Write all answers, with the systems that were shown; returns how many."""
@@ -120,6 +120,15 @@ class Answers:
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.file, timeout=30)
+
+
+def left_out(study: Study, answers: Iterable[Answer]) -> frozenset[str]:
+    """Raters who have failed more checks than a study allows."""
+    failed: Counter[str] = Counter()
+    for answer in answers:
+        if answer.task.startswith("check-"):
+            failed[answer.rater] += answer.answer != study.find(answer.task).expected
+    return frozenset(rater for rater, count in failed.items() if count > study.config.failures)
 
 
 def write_hits(study: Study, base_url: str, file: Path) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 def table(found: Mapping[str, Any]) -> str:
     """What :func:`.results.results` gave, for people."""
-    lines = [f"{found['study']}: {found['answers']} of {found['wanted']} answers by {found['raters']} raters"]
+    wanted = f" of {found['wanted']}" if found["wanted"] is not None else ""
+    lines = [f"{found['study']}: {found['answers']}{wanted} answers by {found['raters']} raters"]
     if found["left_out"]:
         lines.append(f"  left out for failed checks: {', '.join(found['left_out'])}")
     seconds = found["engagement"]["seconds"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scenewright.evaluation.people.agreement import Rating, dawid_skene, krippendorff_alpha
-from scenewright.evaluation.people.answers import Answer
+from scenewright.evaluation.people.answers import Answer, left_out
 from scenewright.evaluation.people.planning import standing
 from scenewright.evaluation.people.preferences import Outcome, Vote, fit_preferences, ranking_votes
 from scenewright.evaluation.people.study import Question, Study
@@ -23,20 +23,14 @@ def results(study: Study, answers: Iterable[Answer]) -> dict[str, Any]:
     """JSON-like: ``raters``, those left out for failed checks, ``engagement``, and one entry a question, with
     what its kind allows; ``null`` where there is not enough to say."""
     found = list(answers)
-    failed = Counter(
-        a.rater
-        for a in found
-        for expected in [study.find(a.task).expected]
-        if expected and a.answer != expected
-    )
-    left_out = sorted(rater for rater, count in failed.items() if count > study.config.failures)
-    kept = [a for a in found if a.rater not in left_out and study.find(a.task).expected is None]
+    out = left_out(study, found)
+    kept = [a for a in found if a.rater not in out and study.find(a.task).expected is None]
     return {
         "study": study.config.name,
         "raters": len({a.rater for a in kept}),
-        "left_out": left_out,
+        "left_out": sorted(out),
         "answers": len(kept),
-        "wanted": len(study.tasks),
+        "wanted": len(study.tasks) if study.config.mode == "crowd" else None,
         "engagement": _engagement(kept),
         "questions": [
             {"kind": q.kind, "text": q.text, **_question(study, i, q, kept)}

@@ -50,13 +50,15 @@ class Question(Config):
 
 class StudyConfig(Config):
     """``systems``: a folder of videos with ``index.jsonl`` each; shown are the prompts that all have.
-    ``votes``: of different raters on each task. ``checks``: share of the tasks that only see whether the
+    ``mode``: a ``crowd`` shares the tasks, with ``votes`` of different raters on each; of ``expert`` raters
+    everyone answers all. ``checks``: share of the tasks that only see whether the
     rater is there; ``failures``: how many of these a rater may get wrong before the answers do not count."""
 
     name: str
     title: str = "Which video is better?"
     systems: Mapping[str, Path] = Field(min_length=1)
     questions: tuple[Question, ...] = Field(default=(Question(),), min_length=1)
+    mode: Literal["crowd", "expert"] = "crowd"
     votes: int = Field(default=3, ge=1)
     checks: float = Field(default=0.1, ge=0, le=0.5)
     failures: int = Field(default=0, ge=0)
@@ -157,20 +159,22 @@ class Study:
 
     def _tasks(self) -> Iterator[Task]:
         names = list(self.files)
+        # An expert gets one of two, with one or the other side first.
+        variants = self.config.votes if self.config.mode == "crowd" else 2
         for index, question in enumerate(self.config.questions):
             for at, prompt in enumerate(self.prompts):
                 if question.kind == "compare":
                     for pair, (a, b) in enumerate(combinations(names, 2)):
-                        for vote in range(self.config.votes):
+                        for vote in range(variants):
                             shown = (a, b) if (at + pair + vote) % 2 == 0 else (b, a)
                             yield _task(index, prompt, shown, vote)
                 elif question.kind == "rank":
-                    for vote in range(self.config.votes):
+                    for vote in range(variants):
                         rng = np.random.default_rng(keyed_seed(self.config.seed, "rank", index, at, vote))
                         yield _task(index, prompt, tuple(names[i] for i in rng.permutation(len(names))), vote)
                 else:
                     for name in names:
-                        for vote in range(self.config.votes):
+                        for vote in range(variants):
                             yield _task(index, prompt, (name,), vote)
 
 
