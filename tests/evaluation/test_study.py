@@ -101,7 +101,7 @@ def simulate(study: Study, answers: Answers, raters: int, better: str, sure: flo
             if task.expected is not None:
                 answer = task.expected if number else "tie"  # the first does not look
             else:
-                place = task.shown.index(better) if better in task.shown else 0
+                place = task.shown.index(better) if better in task.shown else int(rng.integers(2))
                 right = rng.random() < sure
                 answer = ("first", "second")[place if right else 1 - place]
             answers.add(Answer(task.id, rater, answer, seconds=3.0 + number))

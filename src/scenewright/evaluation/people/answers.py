@@ -69,8 +69,8 @@ class Answers:
     def next_task(self, study: Study, rater: str) -> Task | None:
         """What ``rater`` is to answer now; None when nothing is left.
 
-        A crowd shares the tasks: one is open until a rater who is not left out has answered it. Experts answer
-        all. Of one prompt, question and pair a rater answers one task only. Checks come in between.
+        A crowd shares the tasks: one is open until a rater who is not left out has answered it. Experts
+        answer all. Of one prompt, question and pair a rater answers one task only. Checks come in between.
         """
         found = list(self)
         out = left_out(study, found)
