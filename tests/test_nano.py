@@ -74,7 +74,7 @@ def test_it_goes_on_from_a_first_frame_and_obeys_the_text(nano):
         [Prompt(text=p.text, seed=p.seed, given=frames) for p, frames in zip(prompts, given, strict=True)]
     )
     assert all(all(kept(clip, frames)) for clip, frames in zip(clips, given, strict=True))
-    # The second frame follows from its own first one, but where that is of a night, which nano has rarely seen.
+    # The second frame follows from its own first one, but for a night, which nano has rarely seen.
     steps = [np.abs(clip.frames[1].astype(int) - clip.frames[0]).mean() for clip in clips]
     others = [np.abs(a.frames[1].astype(int) - b.frames[0]).mean() for a, b in pairwise(clips)]
     assert sorted(steps)[-2] < min(others)
