@@ -129,9 +129,8 @@ def evaluate(
             ceiling = outcomes
         else:
             ceiling = measure(WorldSystem(*_native(tested)), "ceiling", _cache(), keep=False)
-    measured = [*(["exact"] if exact else []), *(m.name for m in measures)]
     facts = {
-        "fingerprint": run.fingerprint_of(tested, seed, measured, references),
+        "fingerprint": run.fingerprint_of(tested, seed, measures, exact, references),
         "suite_sha256": suite.sha256,
         "prompts_sha256": suite.prompts_sha256,
         "seed": seed,

@@ -18,6 +18,10 @@ _study_argument = click.argument(
 )
 
 
+#: Above 0 and below 1.
+_CHANCE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
 @click.group()
 def study() -> None:
     """Ask people: which video is better, how good it is, what it shows.
@@ -97,14 +101,14 @@ def import_command(study_file: Path, file: Path, as_json: bool) -> None:
 )
 @click.option(
     "--power",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_CHANCE,
     default=0.8,
     show_default=True,
     help="Chance to find it.",
 )
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_CHANCE,
     default=0.05,
     show_default=True,
     help="Chance of a false find.",

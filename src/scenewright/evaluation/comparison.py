@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from scenewright.evaluation.protocol import differences
 from scenewright.evaluation.report import Outcome
+from scenewright.evaluation.run import finished
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 
 
@@ -27,20 +28,18 @@ class Results:
     @classmethod
     def read(cls, folder: Path) -> Results:
         """Raises ValueError where ``folder`` holds no results, or those of an older version."""
+        records = folder / "system.jsonl"
         try:
             report = json.loads((folder / "results.json").read_text("utf-8"))
-            lines = (folder / "system.jsonl").read_text("utf-8").splitlines()
+            outcomes = finished(records, str(report.get("fingerprint")))
         except (OSError, json.JSONDecodeError):
+            outcomes = None
+        if outcomes is None or not records.is_file():
             hint = f"evaluate … --output {folder}"
-            raise ValueError(f"{folder} holds no results; write them with: {hint}") from None
-        rows = {}
-        for line in lines:
-            row = json.loads(line)
-            if row.get("fingerprint") == report.get("fingerprint"):
-                rows[row["key"]] = row
-        if not rows or "protocols" not in report:
+            raise ValueError(f"{folder} holds no results; write them with: {hint}")
+        if not outcomes or "protocols" not in report:
             raise ValueError(f"{folder} was written by another version; evaluate again")
-        return cls(str(report["system"]), report, tuple(Outcome.from_record(row) for row in rows.values()))
+        return cls(str(report["system"]), report, tuple(outcomes.values()))
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _difference(one: Results, other: Results, section: str, name: str) -> Differ
         metric=name,
         first=float(first.mean()),
         second=float(second.mean()),
-        difference=bootstrap_interval(paired, common) if np.ptp(paired) else _same(paired),
+        difference=bootstrap_interval(paired, common, shares=False),
         p_value=p_value,
         corrected=p_value,
         effect=float(paired.mean() / spread) if spread else 0.0,
@@ -127,11 +126,6 @@ def _by_prompt(results: Results, section: str, name: str) -> dict[str, float]:
         elif outcome.items.get(name):
             found[f"{outcome.id} {outcome.text}"] = float(np.mean(outcome.items[name]))
     return found
-
-
-def _same(paired: np.ndarray) -> Interval:
-    value = float(paired[0])
-    return Interval(value, value, value, len(paired), len(paired))
 
 
 def sign_flip_test(paired: np.ndarray, *, resamples: int = 20_000, seed: int = 0) -> float:
@@ -160,14 +154,8 @@ def _holm(found: Sequence[Difference]) -> list[Difference]:
         largest = max(largest, min(1.0, found[i].p_value * (len(found) - rank)))
         corrected[i] = largest
     return [
-        Difference(
-            **{
-                **vars(difference),
-                "corrected": corrected[i],
-                "better": difference.better if corrected[i] <= 0.05 else None,
-            }
-        )
-        for i, difference in enumerate(found)
+        replace(difference, corrected=p, better=difference.better if p <= 0.05 else None)
+        for difference, p in zip(found, corrected, strict=True)
     ]
 
 

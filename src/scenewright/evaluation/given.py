@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from scenewright.clip import Clip, GivenFrame
+from scenewright.evaluation.fidelity.pixels import decibels
 from scenewright.evaluation.suites import SuitePrompt
 
 #: Places of the given frames in a clip of n frames, by what a suite calls them.
@@ -37,6 +38,5 @@ def kept(clip: Clip, given: Sequence[GivenFrame]) -> list[bool]:
     found = []
     for frame in given:
         error = clip.frames[frame.at].astype(np.float64) - frame.frame
-        mean = float(np.square(error).mean())
-        found.append(mean == 0 or 10 * np.log10(255**2 / mean) >= KEPT)
+        found.append(bool(decibels(np.square(error).mean(), np.inf) >= KEPT))
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from scenewright.clip import Prompt
+from collections.abc import Sequence
+
+from scenewright.clip import Clip, Prompt
 from scenewright.evaluation.exact import ATTRIBUTES
 from scenewright.evaluation.measures import Sample, find_measures
 from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
-from scenewright.evaluation.suites import load_suite
+from scenewright.evaluation.suites import SuitePrompt, load_suite
 from scenewright.generation.pipeline import TextToVideo
 
 
@@ -20,11 +22,10 @@ def world_core(
     Raises:
         ValueError: a section that the suite does not have, or no prompts.
     """
-    suite = load_suite("world-core").select(tuple(sections), prompts)
-    texts = [p.text for p in suite.prompts]
-    clips = pipeline.generate([Prompt(text=p.text, seed=p.seed) for p in suite.prompts])
+    asked, clips = _made(pipeline, sections, prompts)
+    texts = [p.text for p in asked]
     answers: dict[str, list[tuple[bool, str]]] = {}
-    for prompt, items in zip(suite.prompts, read_and_score(texts, [c.frames for c in clips]), strict=True):
+    for prompt, items in zip(asked, read_and_score(texts, [c.frames for c in clips]), strict=True):
         for attribute in ATTRIBUTES:
             for right in items[attribute]:
                 answers.setdefault(f"{prompt.section}/{attribute}", []).append((right, prompt.id))
@@ -49,9 +50,8 @@ def measured(
     chosen = [m for m in find_measures(list(names)) if m.better != "neither"]
     if needs := [m.name for m in chosen if m.reference]:
         raise ValueError(f"{', '.join(needs)} need references, which training has none of")
-    suite = load_suite("world-core").select(tuple(sections), prompts)
-    clips = pipeline.generate([Prompt(text=p.text, seed=p.seed) for p in suite.prompts])
-    samples = [Sample(clip, p.text) for clip, p in zip(clips, suite.prompts, strict=True)]
+    asked, clips = _made(pipeline, sections, prompts)
+    samples = [Sample(clip, p.text) for clip, p in zip(clips, asked, strict=True)]
     found = {}
     for measure in chosen:
         sign = 1 if measure.better == "higher" else -1
@@ -59,3 +59,11 @@ def measured(
         name = measure.name if sign > 0 else f"minus-{measure.name}"
         found[name] = bootstrap_interval(values, shares=measure.rate and sign > 0)
     return found
+
+
+def _made(
+    pipeline: TextToVideo, sections: Sequence[str], prompts: int
+) -> tuple[tuple[SuitePrompt, ...], list[Clip]]:
+    """The first ``prompts`` of each section of ``world-core``, and a clip of each."""
+    asked = load_suite("world-core").select(tuple(sections), prompts).prompts
+    return asked, pipeline.generate([Prompt(text=p.text, seed=p.seed) for p in asked])

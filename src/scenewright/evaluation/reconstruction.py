@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from scenewright.data.streams import StreamConfig, batches
+from scenewright.evaluation.fidelity.pixels import decibels
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 from scenewright.generation.autoencoder import Autoencoder
 
@@ -33,5 +34,4 @@ def reconstruction(
 def psnr(made: torch.Tensor, original: torch.Tensor) -> float:
     """Peak signal-to-noise ratio of a uint8 clip in dB: 10 log10(255^2 / mean squared error over all pixels
     and frames); at most 100, where the clips are the same."""
-    error = (made.double() - original.double()).square().mean().item()
-    return min(100.0, 10 * torch.log10(torch.tensor(255.0**2 / max(error, 1e-12))).item())
+    return float(decibels((made.double() - original.double()).square().mean().item(), 100.0))

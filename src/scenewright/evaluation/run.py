@@ -49,9 +49,9 @@ def evaluate(
     prompt, seed and reader are not made again. ``keep``: a folder for the clips as MP4. ``on_error`` is told
     of a clip that cannot be made or read, which is then left out; without it the error is raised.
     """
-    names = [*(["exact"] if exact else []), *(m.name for m in measures)]
-    fingerprint = fingerprint_of(system, seed, names, references)
-    done = _finished(records, fingerprint)
+    fingerprint = fingerprint_of(system, seed, measures, exact, references)
+    judged = references if any(measure.reference for measure in measures) else None
+    done = finished(records, fingerprint)
     outcomes: dict[str, Outcome] = {p.id: done[_key(p)] for p in prompts if _key(p) in done}
     if progress and outcomes:
         progress(len(outcomes), len(prompts))
@@ -59,7 +59,7 @@ def evaluate(
     for part in _parts(left, batch):
         for prompt, clip, given in _clips(system, part, seed, on_error):
             try:
-                reference = _reference(prompt, references, measures, seed)
+                reference = None if judged is None else judged.clips([prompt], seed)[0]
                 outcome = _outcome(prompt, clip, given, measures, exact, reference)
             except (ValueError, OSError) as error:
                 if on_error is None:
@@ -77,10 +77,15 @@ def evaluate(
 
 
 def fingerprint_of(
-    system: System, seed: int, names: Sequence[str] = ("exact",), references: System | None = None
+    system: System,
+    seed: int,
+    measures: Sequence[Measure] = (),
+    exact: bool = True,
+    references: System | None = None,
 ) -> str:
     """What an outcome depends on besides the prompt: protocol, system, seed, reader weights, what is
     measured."""
+    names = [*(["exact"] if exact else []), *(measure.name for measure in measures)]
     key = "" if references is None else references.key
     parts = json.dumps([PROTOCOL, system.key, seed, reader_hash(), sorted(names), key])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
@@ -102,17 +107,6 @@ def read_and_score(texts: Sequence[str], clips: Sequence[np.ndarray]) -> list[di
 
     readings = read_clips(clips)
     return [score(parse(t).description, r) for t, r in zip(texts, readings, strict=True)]
-
-
-def _reference(
-    prompt: SuitePrompt, references: System | None, measures: Sequence[Measure], seed: int
-) -> Clip | None:
-    needed = [measure.name for measure in measures if measure.reference]
-    if references is None:
-        if needed:
-            raise ValueError(f"{', '.join(needed)} need references; name them with --reference")
-        return None
-    return references.clips([prompt], seed)[0] if needed else None
 
 
 def _outcome(
@@ -174,7 +168,8 @@ def _key(prompt: SuitePrompt) -> str:
     return f"{prompt.section}/{prompt.id}/{prompt.seed}/{prompt.text}{given}"
 
 
-def _finished(records: Path | None, fingerprint: str) -> dict[str, Outcome]:
+def finished(records: Path | None, fingerprint: str) -> dict[str, Outcome]:
+    """The outcomes of ``records`` that have this fingerprint, by prompt; none where there is no file."""
     if records is None or not records.is_file():
         return {}
     found = {}

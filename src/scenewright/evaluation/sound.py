@@ -95,15 +95,15 @@ def synchrony(
     tolerance: float = 0.1,
 ) -> Synchrony:
     """Whether impacts that are seen and onsets that are heard fall together; lags up to ``most`` seconds are
-    tried. Of several as good the least is taken."""
+    tried. Where none does better than no lag, it is 0; else the one in the middle of the best."""
     own = event_scores(impacts, sounds, tolerance).f1
     lags = np.arange(-most, most + 1e-9, 0.01)
     scores = [event_scores(impacts, np.asarray(sounds, float) - lag, tolerance).f1 for lag in lags]
-    # Of as many matches the lag in the middle of what makes them.
     best = max(scores)
+    if best <= own:
+        return Synchrony(own, 0.0, best)
     good = [lag for lag, score in zip(lags, scores, strict=True) if score >= best - 1e-9]
-    lag = min(good, key=abs) if best <= own else float(np.median(good))
-    return Synchrony(own, round(float(lag), 3), best)
+    return Synchrony(own, round(float(np.median(good)), 3), best)
 
 
 def seen_impacts(reading: Reading, seconds: float) -> np.ndarray:

@@ -108,7 +108,29 @@ class ModelSystem:
         )
 
 
-class FolderSystem:
+class _Videos:
+    """Clips that are read from ``files``, by the prompts' ids."""
+
+    files: dict[str, Path]
+
+    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
+        return [()] * len(prompts)
+
+    def clips(
+        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
+    ) -> list[Clip]:
+        from scenewright.media import decode
+
+        return [decode(self.files[p.id], audio=False) for p in prompts]
+
+    def _key(self, more: str = "") -> str:
+        """Changes with ``more``, and with the names, sizes and times of the files that are there."""
+        existing = [file for file in self.files.values() if file.is_file()]
+        stamps = "".join(f"{f}{f.stat().st_size}{f.stat().st_mtime_ns}" for f in existing)
+        return f"folder:{hashlib.sha256((more + stamps).encode()).hexdigest()[:16]}"
+
+
+class FolderSystem(_Videos):
     """A folder of videos with ``index.jsonl``: one ``{"file": …, "prompt": …}`` a line, paths inside it."""
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +141,7 @@ class FolderSystem:
             raise ValueError(
                 f'{folder} has no index.jsonl; write one line {{"file": …, "prompt": …}} a video'
             )
-        self.files: dict[str, Path] = {}
+        self.files = {}
         prompts = []
         for number, line in enumerate(index.read_text(encoding="utf-8").splitlines(), 1):
             if not line.strip():
@@ -135,53 +157,30 @@ class FolderSystem:
         if not prompts:
             raise ValueError(f"{index} names no videos")
         self.prompts = tuple(prompts)
-        stamps = "".join(f"{f}{f.stat().st_size}{f.stat().st_mtime_ns}" for f in self._existing())
-        self.key = f"folder:{hashlib.sha256((index.read_text() + stamps).encode()).hexdigest()[:16]}"
+        self.key = self._key(index.read_text())
 
     def suite(self) -> Suite:
         """The folder's own prompts as a suite."""
         return Suite(self.name, self.prompts)
 
-    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
-        return [()] * len(prompts)
 
-    def clips(
-        self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
-    ) -> list[Clip]:
-        from scenewright.media import decode
-
-        return [decode(self.files[p.id], audio=False) for p in prompts]
-
-    def _existing(self) -> list[Path]:
-        return [file for file in self.files.values() if file.is_file()]
-
-
-class PairedFolder:
+class PairedFolder(_Videos):
     """References for the videos of a folder: files of the same names in another."""
 
     def __init__(self, folder: Path, tested: FolderSystem) -> None:
-        self.name, self._tested = folder.name or str(folder), tested
-        self._files = {name: folder / file.relative_to(tested.folder) for name, file in tested.files.items()}
-        missing = [file for file in self._files.values() if not file.is_file()]
-        if len(missing) == len(self._files):
+        self.name = folder.name or str(folder)
+        self.files = {name: folder / file.relative_to(tested.folder) for name, file in tested.files.items()}
+        if not any(file.is_file() for file in self.files.values()):
             raise ValueError(f"{folder} has no file with the name of a video of {tested.folder}")
-        stamps = "".join(
-            f"{f}{f.stat().st_size}{f.stat().st_mtime_ns}" for f in self._files.values() if f.is_file()
-        )
-        self.key = f"folder:{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
-
-    def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
-        return [()] * len(prompts)
+        self.key = self._key()
 
     def clips(
         self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
     ) -> list[Clip]:
-        from scenewright.media import decode
-
         for prompt in prompts:
-            if not self._files[prompt.id].is_file():
-                raise ValueError(f"there is no reference {self._files[prompt.id]}")
-        return [decode(self._files[p.id], audio=False) for p in prompts]
+            if not self.files[prompt.id].is_file():
+                raise ValueError(f"there is no reference {self.files[prompt.id]}")
+        return super().clips(prompts, seed, given)
 
 
 def find_references(name: str, tested: System, size: tuple[int, int]) -> System:

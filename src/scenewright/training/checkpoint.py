@@ -170,10 +170,6 @@ class _Copies(AsyncStager):
                 copy.copy_(state_dict[name])
         return self._tensors
 
-    @property
-    def should_synchronize_after_execute(self) -> bool:
-        return False
-
     def synchronize_staging(self) -> None:
         pass
 

@@ -56,10 +56,10 @@ def psnr(
     chosen = PSNR[convention] if isinstance(convention, str) else convention
     pairs = zip(reference, test, strict=True)
     errors = np.array([_squared_error(a, b, chosen.colors) for a, b in pairs])
-    frames = _decibels(errors, chosen.limit)
+    frames = decibels(errors, chosen.limit)
     if chosen.pool == "frames":
         return float(frames.mean()), frames
-    return float(_decibels(errors.mean(), chosen.limit)), frames
+    return float(decibels(errors.mean(), chosen.limit)), frames
 
 
 def _squared_error(a: np.ndarray, b: np.ndarray, colors: Colors) -> float:
@@ -70,6 +70,7 @@ def _squared_error(a: np.ndarray, b: np.ndarray, colors: Colors) -> float:
     return float(np.mean(found)) / (a.shape[0] * a.shape[1])
 
 
-def _decibels(error: np.ndarray | np.floating, limit: float) -> np.ndarray:
+def decibels(error: np.ndarray | np.floating | float, limit: float) -> np.ndarray:
+    """10 log10(255^2 / error) of mean squared errors, at most ``limit``; infinite only where that is."""
     with np.errstate(divide="ignore"):
         return np.minimum(10 * np.log10(255.0**2 / np.asarray(error, np.float64)), limit)

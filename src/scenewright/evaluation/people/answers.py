@@ -66,6 +66,12 @@ class Answers:
         for task, rater, answer, *rest in rows:
             yield Answer(task, rater, json.loads(answer), *rest)
 
+    def count(self, rater: str) -> int:
+        """How many answers ``rater`` has given."""
+        with closing(self._connect()) as connection:
+            row = connection.execute("SELECT COUNT(*) FROM answers WHERE rater = ?", (rater,)).fetchone()
+        return int(row[0])
+
     def next_task(self, study: Study, rater: str) -> Task | None:
         """What ``rater`` is to answer now; None when nothing is left.
 

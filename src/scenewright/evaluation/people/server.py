@@ -83,12 +83,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the terminal belongs to the command."""
 
     def _task(self, rater: str) -> None:
-        if not rater.strip():
+        rater = rater.strip()
+        if not rater:
             self._error(HTTPStatus.BAD_REQUEST, "say who you are")
             return
         study = self.server.study
-        task = self.server.answers.next_task(study, rater.strip())
-        done = sum(a.rater == rater.strip() for a in self.server.answers)
+        task = self.server.answers.next_task(study, rater)
+        done = self.server.answers.count(rater)
         if task is None:
             self._json({"title": study.config.title, "task": None, "done": done})
             return
