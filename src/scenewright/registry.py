@@ -160,6 +160,12 @@ measures: Registry[Any] = Registry(
             "graph-distance",
             "graph-change",
             "unexplained-objects",
+            "object-precision",
+            "object-recall",
+            "object-f1",
+            "box-iou",
+            "action",
+            "action-segments",
         )
     },
 )

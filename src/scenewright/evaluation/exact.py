@@ -90,6 +90,37 @@ def score(description: Description, reading: Reading) -> dict[str, list[bool]]:
     return items
 
 
+def stated_and_seen(description: Description, reading: Reading) -> list[tuple[str, str, str]]:
+    """For every stated colour, shape, size, motion and direction: attribute, what is stated, and what
+    was seen of the object that fits best: ``nothing`` where there is none, ``still`` where it does not
+    move."""
+    slots = [index for index, entity in enumerate(description.entities) for _ in range(entity.count)]
+    objects = sorted(reading.objects, key=lambda item: -item.presence)[:MAX_MATCHED]
+    found: list[tuple[str, str, str]] = []
+    for slot, match in zip(slots, _match(description, slots, objects), strict=True):
+        entity = description.entities[slot]
+        for name, stated, own in (
+            ("colour", entity.color, match and match.color),
+            ("shape", entity.shape, match and match.shape),
+            ("size", entity.size, match and match.size),
+        ):
+            if stated is not None:
+                found.append((name, stated, own or "nothing"))
+        events = [e for e in description.events if e.subject == slot]
+        if len(events) == 1:
+            event, main = events[0], None if match is None else match.main_motion
+            seen: str = "nothing" if match is None else "still"
+            if main is not None:
+                alike = same_look(event.kind, entity.shape, entity.material)
+                seen = event.kind if main.kind in alike else main.kind
+            found.append(("motion", event.kind, seen))
+            if event.direction is not None:
+                found.append(
+                    ("direction", event.direction, "nothing" if main is None else main.direction or "nothing")
+                )
+    return found
+
+
 def _match(
     description: Description, slots: list[int], objects: Sequence[ReadObject]
 ) -> list[ReadObject | None]:

@@ -26,9 +26,13 @@ def extremes_sheet(outcomes: Sequence[Outcome], clips: Path, frames: int = 6) ->
 def caption(outcome: Outcome) -> str:
     """The prompt, what was read, and which facts are wrong."""
     wrong = [name for name, rights in outcome.items.items() if not all(rights)]
-    seen = "; ".join(_sentence(item) for item in outcome.reading) or "nothing"
     verdict = f"wrong: {', '.join(wrong)}" if wrong else "all right"
-    return f"{outcome.text}  |  seen: {seen}  |  {verdict}"
+    return f"{outcome.text}  |  seen: {seen_sentence(outcome)}  |  {verdict}"
+
+
+def seen_sentence(outcome: Outcome) -> str:
+    """What the reader saw in a clip."""
+    return "; ".join(_sentence(item) for item in outcome.reading) or "nothing"
 
 
 def _sentence(item: object) -> str:

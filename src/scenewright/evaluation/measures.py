@@ -6,10 +6,12 @@ score is made of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from math import nan
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +30,12 @@ from scenewright.evaluation.semantics import (
     unexplained,
 )
 from scenewright.evaluation.semantics.described import described
+from scenewright.evaluation.semantics.detection import (
+    DetectionScores,
+    detection_scores,
+    detections,
+    named_scores,
+)
 from scenewright.registry import measures
 from scenewright.world.parser import parse
 from scenewright.world.scene import TARGETED_MOTIONS, Description
@@ -60,6 +68,13 @@ class Sample:
         return read_clips([self.clip.frames])[0]
 
     @cached_property
+    def reference_reading(self) -> Reading:
+        """What the reader sees in the reference."""
+        from scenewright.evaluation.reader.decode import read_clips
+
+        return read_clips([self.original])[0]
+
+    @cached_property
     def description(self) -> Description:
         """What the prompt says."""
         return parse(self.text).description
@@ -82,11 +97,12 @@ class Measure:
 
 
 #: Groups of measures, by which they may be asked for together; ``exact`` is that of :mod:`.exact`.
-GROUPS = ("exact", "fidelity", "motion", "semantics")
+GROUPS = ("exact", "fidelity", "motion", "consistency", "semantics")
 
 
 def find_measures(names: Sequence[str]) -> list[Measure]:
-    """Measures by name, or all of a group but those that need weights or much time of their own (VMAF).
+    """Measures by name, or all of a group but those that need a reference, unless that is what the group is
+    of, or much time of their own (VMAF).
 
     Raises:
         ValueError: a name that is neither a measure nor a group.
@@ -95,9 +111,15 @@ def find_measures(names: Sequence[str]) -> list[Measure]:
     for name in names:
         if name == "exact":
             continue
+        if name == "consistency":
+            from scenewright.evaluation.consistency import consistency_measures
+
+            found |= {measure.name: measure for measure in consistency_measures()}
+            continue
         wanted = [name]
         if name in GROUPS:
-            wanted = [n for n in measures.names() if measures.get(n).group == name and n != "vmaf"]
+            members = [n for n in measures.names() if measures.get(n).group == name and n != "vmaf"]
+            wanted = [n for n in members if name == "fidelity" or not measures.get(n).reference]
         for one in wanted:
             found[one] = measures.get(one)
     return list(found.values())
@@ -254,3 +276,52 @@ CONTRADICTED = Measure(
 GRAPH_DISTANCE = Measure("graph-distance", "semantics", "lower", _graph_distance, reader=True)
 GRAPH_CHANGE = Measure("graph-change", "semantics", "neither", _graph_change, reader=True)
 UNEXPLAINED_OBJECTS = Measure("unexplained-objects", "semantics", "lower", _unexplained, reader=True)
+
+
+def _named(sample: Sample) -> DetectionScores:
+    """Of what the reader sees, by colour and shape, of the objects that the prompt gives both."""
+    wanted = Counter[Hashable]()
+    for entity in sample.description.entities:
+        wanted[(entity.color, entity.shape)] += entity.count
+    reading = sample.reading
+    found = detections(reading)
+    if any(None in look for look in wanted):  # type: ignore[operator]
+        return DetectionScores(nan, nan, nan, nan, 0, 0, 0)
+    return named_scores(wanted, found, reading.num_frames)
+
+
+OBJECT_PRECISION = Measure(
+    "object-precision", "semantics", "higher", lambda s: _named(s).precision, rate=True, reader=True
+)
+OBJECT_RECALL = Measure(
+    "object-recall", "semantics", "higher", lambda s: _named(s).recall, rate=True, reader=True
+)
+OBJECT_F1 = Measure("object-f1", "semantics", "higher", lambda s: _named(s).f1, rate=True, reader=True)
+BOX_IOU = Measure(
+    "box-iou",
+    "semantics",
+    "higher",
+    lambda s: detection_scores(detections(s.reference_reading), detections(s.reading), threshold=0.1).iou,
+    {"threshold": 0.1},
+    rate=True,
+    reference=True,
+    reader=True,
+)
+
+
+# ---------------------------------------------------------------------------------------- recognised actions
+
+
+def _action(sample: Sample, segments: bool) -> float:
+    from scenewright.evaluation.recognition import agreement, load_segments, recognise
+
+    seen = recognise([sample.frames], load_segments() if segments else None)[0]
+    return agreement(sample.description, seen["action"])
+
+
+ACTION = Measure(
+    "action", "semantics", "higher", lambda s: _action(s, False), {"network": "world-3d"}, rate=True
+)
+ACTION_SEGMENTS = Measure(
+    "action-segments", "semantics", "higher", lambda s: _action(s, True), {"network": "world-2d"}, rate=True
+)

@@ -11,13 +11,16 @@ from scenewright.evaluation.protocol import Protocol, fingerprint_of, protocol_o
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 
 if TYPE_CHECKING:
+    from scenewright.evaluation.distribution.sets import SetScore
     from scenewright.evaluation.measures import Measure
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One scored clip. ``items``: right or wrong per attribute; ``reading``: what was seen, JSON-like;
-    ``values``: of measures by name; ``clip``: its frames, width, height and fps."""
+    ``values``: of measures by name; ``clip``: its frames, width, height and fps; ``features``: what a network
+    sees, for measures of sets; ``pairs``: attribute, what the prompt states and what was seen instead or as
+    well, ``nothing`` where nothing was."""
 
     id: str
     section: str
@@ -26,6 +29,8 @@ class Outcome:
     reading: Sequence[Mapping[str, Any]] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     clip: Mapping[str, float] = field(default_factory=dict)
+    features: Sequence[float] = ()
+    pairs: Sequence[Sequence[str]] = ()
 
     @property
     def accuracy(self) -> float:
@@ -43,12 +48,14 @@ class Outcome:
             "reading": [dict(item) for item in self.reading],
             "values": dict(self.values),
             "clip": dict(self.clip),
+            "features": list(self.features),
+            "pairs": [list(pair) for pair in self.pairs],
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Outcome:
-        fields = ("id", "section", "text", "items", "reading", "values", "clip")
-        return cls(**{name: record[name] for name in fields})
+        fields = ("id", "section", "text", "items", "reading", "values", "clip", "features", "pairs")
+        return cls(**{name: record[name] for name in fields if name in record})
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Report:
     ceiling: Sequence[Outcome] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     measures: Sequence[Measure] = ()
+    sets: Sequence[SetScore] = ()
 
     def to_json(self) -> dict[str, Any]:
         """``suite``, ``scores`` of the main (first) section and ``sections`` with the scores of each.
@@ -83,6 +91,10 @@ class Report:
         protocols = {
             s["fingerprint"]: self._protocol(n, sec) for sec, x in scores.items() for n, s in x.items()
         }
+        for score in self.sets:
+            protocol = self._set_protocol(score)
+            main[score.measure.name] = _set_json(score, fingerprint_of(protocol))
+            protocols[fingerprint_of(protocol)] = protocol
         return {"suite": self.suite, "scores": main, "sections": scores, "protocols": protocols}
 
     def table(self) -> str:
@@ -105,7 +117,38 @@ class Report:
                         f"  {name:<{wide}} {value:>8}  {interval:>19} {s['n']:>5} {floor:>8} {ceiling:>8}"
                     )
             lines.append("")
+        if self.sets:
+            lines += self._set_lines()
         return "\n".join(lines).rstrip()
+
+    def _set_lines(self) -> list[str]:
+        first = self.sets[0]
+        network = self.facts.get("network_name", "")
+        reference = self.facts.get("reference_name") or "no reference"
+        lines = [
+            f"{self.system} against {reference}, {first.n} and {first.references} videos, seen by {network}",
+            f"  {'':<16} {'value':>9}  {'95% interval':>19} {'same':>9} {'bias':>9}",
+        ]
+        for score in self.sets:
+            value, low, high, same, bias = (
+                "-" if x is None or x != x else f"{x:.3g}"
+                for x in (score.value, score.low, score.high, score.same, score.bias)
+            )
+            lines.append(
+                f"  {score.measure.name:<16} {value:>9}  {low + ' – ' + high:>19} {same:>9} {bias:>9}"
+            )
+        return [*lines, "  same: two sets of one distribution; bias: how much is due to few videos"]
+
+    def _set_protocol(self, score: SetScore) -> Protocol:
+        return {
+            **protocol_of(score.measure.name, None, self.outcomes, self.facts),
+            "convention": dict(score.measure.convention),
+            "better": score.measure.better,
+            "network": self.facts.get("network", {}),
+            "references": score.references,
+            "reference": "" if score.measure.classes else self.facts.get("reference", ""),
+            "reader": "",
+        }
 
     def extremes(self, count: int = 6) -> tuple[list[Outcome], list[Outcome]]:
         """The worst and the best outcomes, each worst first; ties in order of the suite."""
@@ -117,7 +160,7 @@ class Report:
             [o for o in group if o.section == section] for group in (self.outcomes, self.floor, self.ceiling)
         ]
         own, floor, ceiling = (
-            {name: _interval(part, name, self._is_rate(name)) for name in self._names} for part in parts
+            {name: _interval(part, name, self.is_rate(name)) for name in self._names} for part in parts
         )
         return {
             name: {
@@ -142,7 +185,8 @@ class Report:
     def _measure(self, name: str) -> Measure | None:
         return next((measure for measure in self.measures if measure.name == name), None)
 
-    def _is_rate(self, name: str) -> bool:
+    def is_rate(self, name: str) -> bool:
+        """Whether a score is a share of 1."""
         measure = self._measure(name)
         return measure is None or measure.rate
 
@@ -155,10 +199,10 @@ class Report:
         if interval is None:
             return None
         value = float(getattr(interval, part))
-        return round(value, 4) if self._is_rate(name) else float(f"{value:.6g}")
+        return round(value, 4) if self.is_rate(name) else float(f"{value:.6g}")
 
     def _text(self, name: str, value: float | None) -> str:
-        if value is None or self._is_rate(name):
+        if value is None or self.is_rate(name):
             return _percent(value)
         return f"{value:.3g}"
 
@@ -173,6 +217,23 @@ def _interval(outcomes: Iterable[Outcome], attribute: str, rate: bool) -> Interv
         return None
     rights, ids = zip(*values, strict=True)
     return bootstrap_interval(rights, ids, shares=rate)
+
+
+def _set_json(score: SetScore, fingerprint: str) -> dict[str, Any]:
+    numbers = {
+        "value": score.value,
+        "low": score.low,
+        "high": score.high,
+        "n": score.n,
+        "floor": None,
+        "ceiling": score.same,
+        "references": score.references,
+        "bias": score.bias,
+    }
+    return {
+        name: None if x is None or x != x else x if isinstance(x, int) else float(f"{x:.6g}")
+        for name, x in numbers.items()
+    } | {"fingerprint": fingerprint}
 
 
 def _percent(value: float | None) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from scenewright.evaluation.reading import Reading
 
 
 class Detection(NamedTuple):
@@ -52,12 +55,34 @@ def detection_scores(
         if place is not None and best >= threshold:
             taken.add(place)
             overlaps.append(best)
-    hits = len(overlaps)
-    precision = hits / len(found) if found else 1.0
-    recall = hits / len(truth) if truth else 1.0
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     mean = float(np.mean(overlaps)) if overlaps else float("nan")
-    return DetectionScores(precision, recall, f1, mean, hits, len(truth) - hits, len(found) - hits)
+    return _scores(len(overlaps), len(truth), len(found), mean)
+
+
+def _scores(hits: int, there: int, found: int, overlap: float) -> DetectionScores:
+    precision = hits / found if found else 1.0
+    recall = hits / there if there else 1.0
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return DetectionScores(precision, recall, f1, overlap, hits, there - hits, found - hits)
+
+
+def detections(reading: Reading) -> list[Detection]:
+    """What the world's reader sees, frame by frame; the label is colour and shape."""
+    return [
+        Detection(frame, tuple(map(float, item.boxes[frame])), (item.color, item.shape), item.presence)  # type: ignore[arg-type]
+        for item in reading.objects
+        for frame in np.flatnonzero(item.seen > 0).tolist()
+    ]
+
+
+def named_scores(wanted: Mapping[Hashable, int], found: Sequence[Detection], frames: int) -> DetectionScores:
+    """What was found against the names of what should be there in each of ``frames``, and how often: places
+    do not count, and there is no IoU."""
+    hits = 0
+    for frame in range(frames):
+        seen = Counter(item.label for item in found if item.frame == frame)
+        hits += sum(min(number, seen[label]) for label, number in wanted.items())
+    return _scores(hits, frames * sum(wanted.values()), len(found), float("nan"))
 
 
 def iou(a: Sequence[float], b: Sequence[float]) -> float:

@@ -1,0 +1,100 @@
+"""Features of reference videos, and the scores of a set against them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scenewright.clip import Clip
+from scenewright.evaluation.distribution.features import Features
+from scenewright.evaluation.distribution.sets import SetMeasure, SetScore, score_set
+from scenewright.evaluation.report import Outcome
+
+#: Endings of files that are taken for videos.
+ENDINGS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp")
+
+
+@dataclass(frozen=True)
+class Videos:
+    """A set of videos, one after the other. ``key`` changes whenever they could."""
+
+    name: str
+    key: str
+    count: int
+    clips: Callable[[], Iterator[Clip]]
+
+
+def videos_of(folder: Path) -> Videos:
+    """All videos in ``folder`` and the folders in it. ValueError where there is none."""
+    from scenewright.media import decode
+
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+    if not files:
+        raise ValueError(f"{folder} holds no videos ({', '.join(ENDINGS)})")
+    stamps = json.dumps([[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files])
+    key = hashlib.sha256(stamps.encode()).hexdigest()[:16]
+    return Videos(
+        folder.name or str(folder),
+        f"videos:{key}",
+        len(files),
+        lambda: (decode(file, audio=False) for file in files),
+    )
+
+
+def features_of(
+    videos: Videos, network: Features, cache: Path, progress: Callable[[int, int], None] | None = None
+) -> np.ndarray:
+    """float64 (N, D); computed once for a set and a network, and kept in ``cache``."""
+    convention = json.dumps(dict(network.convention), sort_keys=True)
+    name = hashlib.sha256(f"{videos.key}{convention}".encode()).hexdigest()[:24]
+    file = cache / f"features-{name}.npy"
+    if file.is_file():
+        return np.load(file)
+    found = []
+    for done, clip in enumerate(videos.clips(), 1):
+        found.append(network(clip))
+        if progress:
+            progress(done, videos.count)
+    features = np.stack(found)
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as stream:
+        np.save(stream, features)
+    os.replace(partial, file)
+    return features
+
+
+def score_sets(
+    measures: Sequence[SetMeasure],
+    outcomes: Sequence[Outcome],
+    reference: np.ndarray,
+    network: Features,
+    *,
+    same: np.ndarray | None = None,
+    on_error: Callable[[str], None],
+) -> list[SetScore]:
+    """All ``measures`` of the features that ``outcomes`` hold. Those that cannot be computed are left out,
+    and ``on_error`` is told why."""
+    test = np.array([outcome.features for outcome in outcomes])
+    prompts = [outcome.id for outcome in outcomes]
+    logits = network.logits(test), network.logits(reference)
+    found = []
+    for measure in measures:
+        pair = (reference, test)
+        if measure.classes:
+            if logits[0] is None or logits[1] is None:
+                on_error(f"{measure.name} left out: the feature network gives no classes")
+                continue
+            pair = (logits[1], logits[0])
+        more = network.logits(same) if measure.classes and same is not None else same
+        try:
+            found.append(score_set(measure, *pair, prompts, same=more))
+        except ValueError as error:
+            on_error(f"{measure.name} left out: {error}")
+    return found
