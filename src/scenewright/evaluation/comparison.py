@@ -50,6 +50,7 @@ class Difference:
     where that is not settled at 5 %, or no number is better."""
 
     metric: str
+    systems: tuple[str, str]
     first: float
     second: float
     difference: Interval
@@ -66,16 +67,24 @@ def compare(one: Results, other: Results, section: str | None = None) -> list[Di
         ValueError: a metric was measured under another protocol (the line says in what they differ), or
             nothing is common.
     """
+    return _holm(_differences(one, other, section))
+
+
+def compare_all(pairs: Sequence[tuple[Results, Results]], section: str | None = None) -> list[Difference]:
+    """The same of several pairs, corrected for all metrics of all of them."""
+    return _holm([found for one, other in pairs for found in _differences(one, other, section)])
+
+
+def _differences(one: Results, other: Results, section: str | None) -> list[Difference]:
     sections = [section] if section else list(one.report["sections"])
     found = []
     for name in one.report["scores"]:
         at = next((s for s in sections if _scored(one, s, name) and _scored(other, s, name)), None)
-        if at is None:
-            continue
-        found.append(_difference(one, other, at, name))
+        if at is not None:
+            found.append(_difference(one, other, at, name))
     if not found:
         raise ValueError(f"{one.name} and {other.name} have no metric in common")
-    return _holm(found)
+    return found
 
 
 def _scored(results: Results, section: str, name: str) -> bool:
@@ -105,6 +114,7 @@ def _difference(one: Results, other: Results, section: str, name: str) -> Differ
     direction = {"higher": 1, "lower": -1}.get(str(protocols[0]["better"]), 0)
     return Difference(
         metric=name,
+        systems=(one.name, other.name),
         first=float(first.mean()),
         second=float(second.mean()),
         difference=bootstrap_interval(paired, common, shares=False),

@@ -17,7 +17,7 @@ from scenewright.evaluation.distribution.sets import COMPATIBLE, SetMeasure, Set
 from scenewright.evaluation.measures import Measure, find_measures
 from scenewright.evaluation.processes import JudgePart, Processes
 from scenewright.evaluation.report import Outcome, Report
-from scenewright.evaluation.suites import Suite, load_suite
+from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite
 from scenewright.evaluation.systems import (
     WORLD,
     FolderSystem,
@@ -117,6 +117,11 @@ class Judging:
         return whole.select(self.request.sections or None, self.request.limit)
 
     @cached_property
+    def _of_the_world(self) -> tuple[SuitePrompt, ...]:
+        """The prompts that say something of the procedural world."""
+        return tuple(prompt for prompt in self.suite.prompts if names_something(prompt.text))
+
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Of the true renders that clips are compared with."""
         return self.tested.pipeline.native_size if isinstance(self.tested, ModelSystem) else (128, 128)
@@ -159,6 +164,11 @@ class Judging:
         Raises:
             ValueError: not one clip could be scored.
         """
+        if self.exact and not self._of_the_world:
+            raise ValueError(
+                f"{self.suite.name}: no prompt names anything of the procedural world, so none can be scored "
+                "exactly; say what to measure with --metric or --with"
+            )
         outcomes = self._judged("system", output, output and output / "clips", show, note)
         if not outcomes:
             raise ValueError(f"{self.request.system}: not one clip could be scored")
@@ -167,7 +177,7 @@ class Judging:
         if self.exact or self.measures:
             if isinstance(self.tested, ModelSystem) and self.request.floor:
                 floor = self._judged("floor", cache, None, show, note)
-            if self.request.ceiling:
+            if self.request.ceiling and self._of_the_world:
                 own = isinstance(self.tested, WorldSystem)
                 ceiling = outcomes if own else self._judged("ceiling", cache, None, show, note)
         sets = self._scored_sets(outcomes, cache, show, note) if self.sets else []
@@ -211,7 +221,7 @@ class Judging:
         self, role: Role, folder: Path | None, keep: Path | None, show: Show, note: Note
     ) -> list[Outcome]:
         settings = self.settings(role, keep)
-        prompts = self.suite.prompts
+        prompts = self._of_the_world if role == "ceiling" else self.suite.prompts
         spread = self.request.workers > 1
         build = partial(_build, replace(self.request, workers=1), role, keep)
         with (
@@ -257,10 +267,7 @@ class Judging:
     def _reference_videos(self, seed: int) -> Videos:
         assert self.request.reference is not None
         if self.request.reference != WORLD:
-            folder = Path(self.request.reference)
-            if not folder.is_dir():
-                raise ValueError(f"--reference {folder}: give a folder with videos, or world")
-            return videos_of(folder)
+            return videos_of(self.request.reference)
         world = WorldSystem(*self.size)
         prompts = self.suite.prompts
 
@@ -270,6 +277,17 @@ class Judging:
 
         key = f"{world.key}:{self.suite.prompts_sha256}:{seed}"
         return Videos(WORLD, key, len(prompts), clips)
+
+
+def names_something(text: str) -> bool:
+    """Whether a prompt names anything of the procedural world."""
+    from scenewright.world.parser import parse
+
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _build(request: Request, role: Role, keep: Path | None) -> JudgePart:

@@ -203,13 +203,17 @@ def find_system(name: str, *, fast: bool = False, steps: int | None = None) -> S
 
     Raises ValueError where it is none of them, or is no model and is to sample in some way.
     """
-    path = Path(name)
-    is_folder = path.is_dir() and not (path / "config.json").is_file()
-    if name != WORLD and not is_folder:
+    if is_model(name):
         return ModelSystem(name, fast=fast, steps=steps)
     if fast or steps is not None:
         raise ValueError(f"{name} is no model; leave --fast and --steps out")
-    return FolderSystem(path) if is_folder else WorldSystem()
+    return WorldSystem() if name == WORLD else FolderSystem(Path(name))
+
+
+def is_model(name: str) -> bool:
+    """Whether ``name`` is neither ``world`` nor a folder of videos."""
+    path = Path(name)
+    return name != WORLD and not (path.is_dir() and not (path / "config.json").is_file())
 
 
 def _world_version() -> str:

@@ -16,9 +16,6 @@ from scenewright.evaluation.distribution.features import Features
 from scenewright.evaluation.distribution.sets import SetMeasure, SetScore, score_set
 from scenewright.evaluation.report import Outcome
 
-#: Endings of files that are taken for videos.
-ENDINGS = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".gif", ".webp")
-
 
 @dataclass(frozen=True)
 class Videos:
@@ -30,21 +27,38 @@ class Videos:
     clips: Callable[[], Iterator[Clip]]
 
 
-def videos_of(folder: Path) -> Videos:
-    """All videos in ``folder`` and the folders in it. ValueError where there is none."""
+def videos_of(name: str) -> Videos:
+    """All videos in a folder and the folders in it, or of a dataset ``LAYOUT:FOLDER``.
+
+    Raises:
+        ValueError: there is no such folder, or no video in it.
+    """
+    from scenewright.evaluation.suites.layouts import VIDEO_ENDINGS, is_layout, read_layout
     from scenewright.media import decode
 
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file())
+    if is_layout(name):
+        items = read_layout(name)
+        return Videos(
+            name,
+            _key([(item.file, item.start, item.end) for item in items]),
+            len(items),
+            lambda: (item.clip() for item in items),
+        )
+    folder = Path(name)
+    if not folder.is_dir():
+        raise ValueError(f"--reference {folder}: give a folder with videos, or world")
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in VIDEO_ENDINGS and f.is_file())
     if not files:
-        raise ValueError(f"{folder} holds no videos ({', '.join(ENDINGS)})")
-    stamps = json.dumps([[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files])
-    key = hashlib.sha256(stamps.encode()).hexdigest()[:16]
+        raise ValueError(f"{folder} holds no videos ({', '.join(VIDEO_ENDINGS)})")
+    key = _key([(file, None, None) for file in files])
     return Videos(
-        folder.name or str(folder),
-        f"videos:{key}",
-        len(files),
-        lambda: (decode(file, audio=False) for file in files),
+        folder.name or str(folder), key, len(files), lambda: (decode(file, audio=False) for file in files)
     )
+
+
+def _key(parts: Sequence[tuple[Path, float | None, float | None]]) -> str:
+    stamps = [[str(f), f.stat().st_size, f.stat().st_mtime_ns, start, end] for f, start, end in parts]
+    return f"videos:{hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:16]}"
 
 
 def features_of(

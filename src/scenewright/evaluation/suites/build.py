@@ -1,4 +1,4 @@
-"""Builds the suites ``world-core`` and ``world-given`` from the world's grammar and splits.
+"""Builds the suites of the world from its grammar and splits.
 
 ``python -m scenewright.evaluation.suites.build`` writes the YAML files anew. A file is what counts: prompts
 stay as they are when the grammar grows, so that scores stay comparable; a changed suite takes a new name.
@@ -34,6 +34,7 @@ from scenewright.world.scene import (
 )
 from scenewright.world.splits import (
     HELD_OUT_COLOR_SHAPE,
+    HELD_OUT_COUNTS,
     HELD_OUT_SHAPE_MOTION,
     TRAIN_EXCLUDED,
     is_train,
@@ -42,6 +43,7 @@ from scenewright.world.splits import (
 
 NAME = "world-core"
 GIVEN = "world-given"
+UNSEEN, PARAPHRASE, HARD = "world-unseen", "world-paraphrase", "world-hard"
 
 #: How many prompts of the main section ask for each motion and direction: 96 in all.
 SINGLE: dict[tuple[MotionKind, Direction | None], int] = {
@@ -112,9 +114,76 @@ def _say(
     return prompts
 
 
-def _single() -> list[Description]:
+def build_unseen() -> Suite:
+    """What training never shows: pairs of colour and shape or of shape and motion, and numbers of a shape."""
+    prompts = [
+        *_say("combinations", _combinations(UNSEEN, 64), name=UNSEEN),
+        *_say("counts", _counts(24), name=UNSEEN),
+    ]
+    return Suite(UNSEEN, tuple(prompts))
+
+
+def build_paraphrase() -> Suite:
+    """What training never says: sentence forms, words, and both at once."""
+    singles = _single(PARAPHRASE)
+    prompts = [
+        *_say("phrasings", singles[:48], held_out_phrasings=True, name=PARAPHRASE),
+        *_say("words", singles, held_out_synonyms=True, name=PARAPHRASE)[:48],
+        *_say("both", singles[::-1], held_out_phrasings=True, held_out_synonyms=True, name=PARAPHRASE)[:32],
+    ]
+    return Suite(PARAPHRASE, tuple(prompts))
+
+
+def build_hard() -> Suite:
+    """Four to six objects; things that pass behind others; two or three motions one after the other."""
+    many = SamplerConfig(
+        num_objects=(4, 6),
+        max_moving=2,
+        still=0.4,
+        sequences=0.0,
+        speeds=0.0,
+        groups=0.5,
+        relations=0.5,
+        moving_camera=0.0,
+        settings=0.0,
+        **TRAIN_EXCLUDED,
+    )
+    hidden = many.model_copy(
+        update={
+            "num_objects": (2, 3),
+            "groups": 0.0,
+            "relations": 1.0,
+            "relation_kinds": {"behind": 1.0, "in_front_of": 1.0},
+        }
+    )
+    long = many.model_copy(
+        update={"num_objects": (1, 2), "groups": 0.0, "relations": 0.0, "sequences": 1.0, "still": 0.0}
+    )
+    sequences = (d for d in _distinct(long, 96, HARD) if len({e.stage for e in d.events}) > 1)
+    prompts = [
+        *_say("many", list(_distinct(many, 32, HARD)), name=HARD),
+        *_say("occlusion", list(_distinct(hidden, 32, HARD)), name=HARD),
+        *_say("long", list(sequences)[:32], name=HARD),
+    ]
+    return Suite(HARD, tuple(prompts))
+
+
+def _counts(count: int) -> list[Description]:
+    """As many of a shape as training never shows, in one colour."""
+    rng = np.random.default_rng(keyed_seed(UNSEEN, "counts"))
+    groups = sorted((n, shape) for n, shape in HELD_OUT_COUNTS if shape is not None)
+    out = []
+    for i in range(count):
+        number, shape = groups[i % len(groups)]
+        colors = [c for c in COLORS if (c, shape) not in HELD_OUT_COLOR_SHAPE]
+        color = colors[int(rng.integers(len(colors)))]
+        out.append(Description(entities=(Entity(color=color, shape=shape, count=number),)))
+    return out
+
+
+def _single(name: str = NAME) -> list[Description]:
     """Colours, shapes and sizes as evenly spread over the motions as the held-out pairs allow."""
-    rng = np.random.default_rng(keyed_seed(NAME, "single"))
+    rng = np.random.default_rng(keyed_seed(name, "single"))
     cells = [cell for cell, count in SINGLE.items() for _ in range(count)]
     cells.sort(key=lambda cell: (cell[0] != "roll", rng.random()))
     used: Counter[str] = Counter()
@@ -163,16 +232,16 @@ def _several(objects: int, count: int) -> list[Description]:
     return list(_distinct(config, count))
 
 
-def _distinct(config: SamplerConfig, count: int) -> Iterator[Description]:
-    rng = np.random.default_rng(keyed_seed(NAME, "several", config.num_objects[0]))
+def _distinct(config: SamplerConfig, count: int, name: str = NAME) -> Iterator[Description]:
+    rng = np.random.default_rng(keyed_seed(name, "several", config.num_objects[0]))
     found = 0
     while found < count:
         drawn = sample_description(int(rng.integers(2**31)), config=config)
         looks = {(e.color, e.shape) for e in drawn.entities}
-        if len(looks) < len(drawn.entities) or len(drawn.entities) < config.num_objects[0]:
+        if len(looks) < len(drawn.entities) or drawn.object_count < config.num_objects[0]:
             continue
         entities = tuple(
-            Entity(color=e.color, shape=e.shape, size=e.size if rng.random() < 0.4 else None)
+            Entity(color=e.color, shape=e.shape, size=e.size if rng.random() < 0.4 else None, count=e.count)
             for e in drawn.entities
         )
         description = Description(entities=entities, events=drawn.events, relations=drawn.relations)
@@ -186,14 +255,14 @@ def _distinct(config: SamplerConfig, count: int) -> Iterator[Description]:
         yield description
 
 
-def _combinations() -> list[Description]:
+def _combinations(name: str = NAME, count: int = COMBINATIONS) -> list[Description]:
     """One object with a pair that training never shows."""
-    rng = np.random.default_rng(keyed_seed(NAME, "combinations"))
+    rng = np.random.default_rng(keyed_seed(name, "combinations"))
     looks = sorted(HELD_OUT_COLOR_SHAPE)
     moves = sorted(HELD_OUT_SHAPE_MOTION)
     cells = [cell for cell in SINGLE if cell[0] != "roll"]
     out = []
-    for i in range(COMBINATIONS // 2):
+    for i in range(count // 2):
         color, shape = looks[i % len(looks)]
         free = [c for c in cells if (shape, c[0]) not in HELD_OUT_SHAPE_MOTION]
         kind, direction = free[int(rng.integers(len(free)))]
@@ -214,5 +283,5 @@ def _one(color: Color, shape: Shape, kind: MotionKind, direction: Direction | No
 
 
 if __name__ == "__main__":
-    for suite in (build(), build_given()):
+    for suite in (build(), build_given(), build_unseen(), build_paraphrase(), build_hard()):
         save_suite(suite, HERE / f"{suite.name}.yaml")
