@@ -24,6 +24,8 @@ TEXTS = (
     "a large blue cylinder slides left on a wooden floor",
     "a large yellow sphere rolls right on sand",
     "a green cone falls",
+    "a large green cube on a tiled floor, the camera pans left",
+    "a large brown cone on grass, with a static camera",
 )
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLORS = ("#1d5fbf", "#c4541c", "#2b8a3e", "#8a3ffc", "#b28600", "#0b7a75", "#c2255c")
@@ -39,7 +41,7 @@ def main() -> None:
             samples = [_sample(clip, i, fault, strength) for i, clip in enumerate(clips)]
             for name in measures.names():
                 measure = measures.get(name)
-                curves[name][fault].append(float(np.mean([measure.compute(s) for s in samples])))
+                curves[name][fault].append(float(np.nanmean([measure.compute(s) for s in samples])))
         print(fault, flush=True)
     target = Path(__file__).parents[1] / "docs" / "images" / "metric-reactions.svg"
     target.write_text(_svg(curves), "utf-8")

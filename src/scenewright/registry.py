@@ -155,6 +155,8 @@ measures: Registry[Any] = Registry(
             "frozen",
             "frame-similarity",
             "camera-unsteadiness",
+            "camera-path",
+            "camera",
             "entailed",
             "contradicted",
             "graph-distance",

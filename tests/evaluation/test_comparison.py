@@ -64,6 +64,8 @@ def test_every_measure_of_the_registry_is_complete_and_gives_a_number(clips):
     sample = Sample(clips[0], clips[0].caption, clips[0])
     for measure in found:
         value = measure.compute(sample)
+        if measure.name in ("camera", "camera-path"):
+            continue  # NaN where the prompt says nothing of the camera, or it stands still
         assert np.isfinite(value), measure.name
         assert not measure.rate or 0 <= value <= 1
         if measure.reference:
@@ -204,9 +206,11 @@ def test_many_metrics_are_corrected_for(tmp_path, folders):
     done = CliRunner().invoke(compare_command, [str(o) for o in outputs])
     assert done.exit_code == 0, done.output + str(done.exception)
     assert "noisy minus plain" in done.stdout
-    rows = json.loads(run(compare_command, *outputs, "--json").stdout)["metrics"]
-    assert rows["warping-error"]["second"] > rows["warping-error"]["first"]
+    found = json.loads(run(compare_command, *outputs, "--json").stdout)
+    assert found["systems"] == ["plain", "noisy"]
+    rows = {row["metric"]: row for row in found["pairs"]}
+    assert rows["warping-error"]["second_value"] > rows["warping-error"]["first_value"]
     assert all(row["corrected"] >= row["p_value"] for row in rows.values())
     assert all(row["better"] is None for row in rows.values())  # three prompts settle nothing
-    broken = CliRunner().invoke(compare_command, [str(tmp_path), str(outputs[0])])
-    assert "holds no results" in str(broken.exception)
+    with pytest.raises(ValueError, match="holds no results"):
+        Results.read(tmp_path)

@@ -103,3 +103,31 @@ def test_bad_suites_are_refused(tmp_path: Path) -> None:
         load_suite(path)
     with pytest.raises(ValueError, match="repeat"):
         Suite("x", (SuitePrompt("a", "s", "t", 0), SuitePrompt("a", "s", "u", 0)))
+
+
+def test_what_training_never_shows_is_a_suite() -> None:
+    unseen = load_suite("world-unseen")
+    assert unseen.sections == ("combinations", "counts")
+    assert len(unseen.prompts) == 88
+    for p in unseen.prompts:
+        wanted = "held_out_combinations" if p.section == "combinations" else "held_out_counts"
+        assert split_of(parse(p.text).description) == wanted, p.text
+
+
+def test_paraphrases_have_forms_or_words_that_training_never_has() -> None:
+    suite = load_suite("world-paraphrase")
+    assert suite.sections == ("phrasings", "words", "both")
+    core = {p.text for p in CORE.prompts}
+    for p in suite.prompts:
+        assert bool(unknown_words(p.text)) == (p.section != "phrasings"), p.text
+        assert split_of(parse(p.text).description) == "train", p.text
+    assert len({p.text for p in suite.prompts} - core) > 0.95 * len(suite.prompts)
+
+
+def test_hard_scenes_are_many_hidden_or_long() -> None:
+    suite = load_suite("world-hard")
+    said = {s: [parse(p.text).description for p in suite.prompts if p.section == s] for s in suite.sections}
+    assert {s: len(d) for s, d in said.items()} == {"many": 32, "occlusion": 32, "long": 32}
+    assert all(4 <= d.object_count <= 6 for d in said["many"])
+    assert all({r.kind for r in d.relations} & {"behind", "in_front_of"} for d in said["occlusion"])
+    assert all(len({e.stage for e in d.events}) > 1 for d in said["long"])

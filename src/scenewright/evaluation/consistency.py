@@ -1,8 +1,5 @@
-"""Whether a thing, or what is around it, looks the same in all frames, to a network of pictures.
-
-Mean of max(0, cos) of each frame's features to those of the frame before and of the first (as VBench, Huang
-et al. 2024), by whatever network gives them.
-"""
+"""Whether a thing, or what is around it, looks the same in all frames, to a network of pictures: the
+measures of :func:`scenewright.evaluation.motion.consistency`."""
 
 from __future__ import annotations
 
@@ -15,20 +12,8 @@ import numpy as np
 import torch
 
 from scenewright.evaluation.measures import Measure, Sample
+from scenewright.evaluation.motion import Features, consistency
 from scenewright.evaluation.reading import ReadObject
-
-#: Pictures uint8 (H, W, 3) to features float (N, D).
-PictureFeatures = Callable[[Sequence[np.ndarray]], np.ndarray]
-
-
-def consistency(features_TD: np.ndarray) -> float:
-    """0 to 1, of the features of a clip's frames; NaN for fewer than two frames."""
-    if len(features_TD) < 2:
-        return float("nan")
-    unit = features_TD / np.maximum(np.linalg.norm(features_TD, axis=1, keepdims=True), 1e-12)
-    before = (unit[1:] * unit[:-1]).sum(1).clip(min=0)
-    first = (unit[1:] @ unit[0]).clip(min=0)
-    return float((before + first).mean() / 2)
 
 
 def consistency_measures(folder: Path | None = None) -> list[Measure]:
@@ -58,9 +43,9 @@ def consistency_measures(folder: Path | None = None) -> list[Measure]:
 
 
 def _consistency(
-    sample: Sample, cut: Callable[[Sample], Iterator[list[np.ndarray]]], features: PictureFeatures
+    sample: Sample, cut: Callable[[Sample], Iterator[list[np.ndarray]]], features: Features
 ) -> float:
-    values = [consistency(features(pictures)) for pictures in cut(sample) if len(pictures) > 1]
+    values = [consistency(pictures, features).value for pictures in cut(sample) if len(pictures) > 1]
     return float(np.mean(values)) if values else float("nan")
 
 
@@ -107,7 +92,7 @@ def _boxes(item: ReadObject, sample: Sample) -> Iterator[tuple[int, tuple[int, i
             yield frame, (int(left), int(top), int(np.ceil(right)), int(np.ceil(bottom)))
 
 
-def _network(folder: Path | None) -> tuple[PictureFeatures, Mapping[str, Any]]:
+def _network(folder: Path | None) -> tuple[Features, Mapping[str, Any]]:
     if folder is None:
         return _world_features, {"network": "world-3d"}
     from scenewright.evaluation.pretrained.folders import config_of, hash_of

@@ -151,6 +151,14 @@ SEES: Mapping[str, Mapping[str, int]] = {
     "graph-distance": dict.fromkeys(("recolor", "cut"), 1),
     "graph-change": {"cut": 1},
     "unexplained-objects": {"cut": 1},
+    "object-precision": {"recolor": -1},
+    "object-recall": dict.fromkeys(("recolor", "cut"), -1),
+    "object-f1": dict.fromkeys(("recolor", "cut"), -1),
+    "box-iou": dict.fromkeys(("mirror", "cut"), -1),
+    "action": dict.fromkeys(("freeze", "mirror"), -1),
+    "action-segments": dict.fromkeys(("freeze", "mirror"), -1),
+    "camera": {"shake": -1},
+    "camera-path": dict.fromkeys(("shake", "freeze", "mirror"), 1),
 }
 
 #: For each measure the faults that it must not care about.

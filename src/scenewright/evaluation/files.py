@@ -17,7 +17,6 @@ def write_results(report: Report, folder: Path, past: Sequence[Entry] = ()) -> N
     from scenewright.evaluation.page import page
     from scenewright.media import save_image
 
-    folder.mkdir(parents=True, exist_ok=True)
     result = {**report.to_json(), "system": report.system, **report.facts}
     write_text(folder / "results.json", json.dumps(result, indent=2) + "\n")
     write_text(folder / "table.txt", report.table() + "\n")
@@ -31,6 +30,7 @@ def write_results(report: Report, folder: Path, past: Sequence[Entry] = ()) -> N
 
 def write_text(path: Path, text: str) -> None:
     """Appears whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

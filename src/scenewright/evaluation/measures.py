@@ -225,9 +225,34 @@ CAMERA_UNSTEADINESS = Measure(
     lambda sample: motion.camera_motion(sample.frames).unsteadiness,
     {"points": 400},
 )
+CAMERA_PATH = Measure(
+    "camera-path",
+    "motion",
+    "lower",
+    lambda sample: motion.camera_error(
+        motion.camera_motion(sample.frames), motion.camera_motion(sample.original)
+    ),
+    {"points": 400},
+    reference=True,
+)
 
 
 # -------------------------------------------------------------------------------------------------- semantics
+
+
+def _camera(sample: Sample) -> float:
+    """NaN where the prompt says nothing of the camera or an orbit, or too little can be followed."""
+    said = sample.description.camera
+    if said is None or said.kind == "orbit":
+        return nan
+    found = motion.camera_motion(sample.frames)
+    if np.median(found.support) < 0.3:
+        return nan
+    kind, direction = motion.camera_name(found)
+    return float(kind == said.kind and said.direction in (None, direction))
+
+
+CAMERA = Measure("camera", "semantics", "higher", _camera, {"points": 400}, rate=True)
 
 
 def _verdict(sample: Sample) -> Verdict:
@@ -297,11 +322,22 @@ OBJECT_RECALL = Measure(
     "object-recall", "semantics", "higher", lambda s: _named(s).recall, rate=True, reader=True
 )
 OBJECT_F1 = Measure("object-f1", "semantics", "higher", lambda s: _named(s).f1, rate=True, reader=True)
+
+
+def _box_iou(sample: Sample) -> float:
+    """The mean over what the reader sees in the reference; what it does not see in the clip has none."""
+    there = detections(sample.reference_reading)
+    scores = detection_scores(there, detections(sample.reading), threshold=0.1)
+    if not there:
+        return nan
+    return scores.iou * scores.found / len(there) if scores.found else 0.0
+
+
 BOX_IOU = Measure(
     "box-iou",
     "semantics",
     "higher",
-    lambda s: detection_scores(detections(s.reference_reading), detections(s.reading), threshold=0.1).iou,
+    _box_iou,
     {"threshold": 0.1},
     rate=True,
     reference=True,

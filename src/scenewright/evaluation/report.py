@@ -100,8 +100,8 @@ class Report:
     def table(self) -> str:
         """A plain-text table of every section: value, interval, facts, floor, ceiling; rates in per cent."""
         lines = []
-        wide = max(10, *(len(name) for name in self._names))
-        for section, scores in self.to_json()["sections"].items():
+        wide = max([10, *(len(name) for name in self._names)])
+        for section, scores in self.to_json()["sections"].items() if self._names else ():
             prompts = sum(o.section == section for o in self.outcomes)
             lines.append(f"{self.suite} / {section}: {self.system}, {prompts} prompts")
             lines.append(

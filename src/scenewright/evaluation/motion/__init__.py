@@ -13,6 +13,7 @@ from scenewright.evaluation.motion.coherence import (
     frozen_share,
     luminance_flicker,
 )
+from scenewright.evaluation.motion.egomotion import camera_error, camera_name, true_camera_motion
 from scenewright.evaluation.motion.flow import Flow, dis_flow, occluded, warp
 from scenewright.evaluation.motion.movement import (
     flow_agreement,
@@ -27,7 +28,9 @@ __all__ = [
     "CameraMotion",
     "Features",
     "Flow",
+    "camera_error",
     "camera_motion",
+    "camera_name",
     "consistency",
     "dis_flow",
     "flicker",
@@ -40,6 +43,7 @@ __all__ = [
     "luminance_flicker",
     "motion_strength",
     "occluded",
+    "true_camera_motion",
     "warp",
     "warping_error",
 ]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from scenewright.evaluation.fidelity.similarity import ssim
 from scenewright.evaluation.motion.movement import Measured
 
-#: Frames uint8 (T, H, W, 3) to features float (T, D): of a network such as DINO or CLIP.
-Features = Callable[[np.ndarray], np.ndarray]
+#: Frames uint8 (T, H, W, 3), or as many pictures of any sizes, to features float (T, D): of a network such as
+#: DINO or CLIP.
+Features = Callable[[Any], np.ndarray]
 
 
 def flicker(frames: np.ndarray) -> Measured:
@@ -53,7 +55,7 @@ def frame_similarity(frames: np.ndarray) -> Measured:
     return Measured(value, parts)
 
 
-def consistency(frames: np.ndarray, features: Features) -> Measured:
+def consistency(frames: Sequence[np.ndarray] | np.ndarray, features: Features) -> Measured:
     """How alike frames look to a network: mean cosine of each frame's features, 0 if negative, with those
     of the one before and of the first. VBench's subject consistency has DINO do that, its background
     consistency CLIP.
@@ -69,6 +71,6 @@ def consistency(frames: np.ndarray, features: Features) -> Measured:
     return Measured(float(parts.mean()), parts)
 
 
-def _check(frames: np.ndarray) -> None:
+def _check(frames: Sequence[np.ndarray] | np.ndarray) -> None:
     if len(frames) < 2:
         raise ValueError(f"coherence needs two frames, not {len(frames)}")

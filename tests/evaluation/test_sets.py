@@ -1,0 +1,220 @@
+"""Measures of sets: what they say beside the arithmetic, on features and from the command line."""
+
+import json
+import zlib
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from scenewright.cli.evaluate import evaluate as evaluate_command
+from scenewright.clip import Clip
+from scenewright.evaluation.corruptions import FAULTS
+from scenewright.evaluation.distribution import Moments, frechet_distance
+from scenewright.evaluation.distribution.against import features_of, score_sets, videos_of
+from scenewright.evaluation.distribution.networks import WorldFeatures
+from scenewright.evaluation.distribution.sets import SETS, find_sets, score_set
+from scenewright.evaluation.report import Outcome
+from scenewright.evaluation.suites import SuitePrompt, load_suite
+from scenewright.evaluation.systems import WorldSystem
+from scenewright.media import encode
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def normal(n: int, seed: int, mean: float = 0.0, d: int = 6) -> np.ndarray:
+    return mean + np.random.default_rng(seed).normal(size=(n, d))
+
+
+def test_the_interval_covers_what_other_samples_get():
+    """Of one reference, the jackknife's error is that of the value over fresh sets, within a third."""
+    reference = normal(2000, 0)
+    values = [SETS["frechet"].compute(reference, normal(200, seed, 0.5)) for seed in range(1, 60)]
+    errors = []
+    for seed in range(1, 10):
+        score = score_set(SETS["frechet"], reference, normal(200, seed, 0.5))
+        errors.append((score.high - score.low) / (2 * 1.96))
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.33)
+
+
+def test_prompts_are_left_out_as_a_whole():
+    """Each sample four times over tells no more than once: with its prompt known, the interval stays wide."""
+    reference, once = normal(500, 0), normal(60, 1)
+    copies, prompts = np.repeat(once, 4, 0), np.repeat(np.arange(60), 4).tolist()
+    width = [
+        (s.high - s.low)
+        for s in (
+            score_set(SETS["kernel"], reference, once),
+            score_set(SETS["kernel"], reference, copies, prompts),
+            score_set(SETS["kernel"], reference, copies[np.random.default_rng(0).permutation(240)]),
+        )
+    ]
+    assert width[1] == pytest.approx(width[0], rel=0.25)
+    assert width[2] < 0.75 * width[1]
+
+
+def test_two_sets_of_one_distribution_get_what_same_says_and_the_bias_is_known():
+    reference, more = normal(400, 0), normal(400, 2)
+    score = score_set(SETS["frechet"], reference, normal(400, 1), same=more)
+    assert score.same == pytest.approx(frechet_distance(Moments.of(reference), Moments.of(more)))
+    assert score.value == pytest.approx(score.same, rel=0.6)
+    assert 0 < score.bias < 1.2 * score.value
+    halves = score_set(SETS["frechet"], reference, normal(400, 1))
+    assert halves.same > score.same  # of fewer samples
+    assert score_set(SETS["precision"], reference, normal(400, 1), same=more).same > 0.9
+
+
+def test_too_few_videos_are_a_clear_line():
+    with pytest.raises(ValueError, match="precision needs at least 6 videos of each set, not 4"):
+        score_set(SETS["precision"], normal(30, 0), normal(4, 1))
+    heard: list[str] = []
+    outcomes = [Outcome(str(i), "s", "t", features=tuple(row)) for i, row in enumerate(normal(4, 0))]
+
+    class Nothing:
+        convention = MappingProxyType({"network": "none"})
+
+        def logits(self, features):
+            return None
+
+    found = score_sets(list(SETS.values()), outcomes, normal(4, 1), Nothing(), on_error=heard.append)
+    assert {score.measure.name for score in found} == {"frechet", "kernel", "mmd-gaussian"}
+    assert any("inception-score left out: the feature network gives no classes" in line for line in heard)
+    assert any("frechet-infinite left out: " in line for line in heard)
+
+
+@pytest.fixture(scope="module")
+def renders():
+    prompts = load_suite("world-core").select(("single",), 40).prompts
+    return WorldSystem(64, 64, 16).clips(prompts, 0), WorldSystem(64, 64, 16).clips(prompts, 77)
+
+
+@pytest.mark.parametrize("fault", ["blur", "noise", "flicker", "freeze", "disorder", "paste", "shake"])
+def test_distances_grow_with_faults_seen_by_the_network_of_the_package(renders, fault):
+    network = WorldFeatures()
+    clips, others = renders
+
+    def seen(strength: float) -> np.ndarray:
+        found = []
+        for i, clip in enumerate(clips):
+            rng = np.random.default_rng(zlib.crc32(f"{fault}{i}".encode()))
+            found.append(network(FAULTS[fault](clip, strength, rng) if strength else clip))
+        return np.stack(found)
+
+    reference = np.stack([network(clip) for clip in others])
+    values = [seen(strength) for strength in (0.0, 0.5, 1.0)]
+    for name in ("frechet", "kernel", "mmd-gaussian"):
+        none, half, whole = (SETS[name].compute(reference, features) for features in values)
+        assert none < half < whole, name
+    assert SETS["coverage"].compute(reference, values[2]) <= SETS["coverage"].compute(reference, values[0])
+
+
+def test_the_network_is_called_what_it_is(renders):
+    network = WorldFeatures()
+    assert str(network.convention["network"]).startswith("world-3d:")
+    features = np.stack([network(clip) for clip in renders[0][:3]])
+    assert features.shape == (3, 128)
+    logits = network.logits(features)
+    assert logits.shape == (3, 28)
+    assert np.array_equal(network(renders[0][0]), features[0])
+
+
+def test_features_of_a_reference_are_kept(tmp_path):
+    (tmp_path / "videos").mkdir()
+    for i in range(3):
+        frames = np.random.default_rng(i).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+        encode(Clip(frames, 8.0), tmp_path / "videos" / f"{i}.mp4")
+
+    class Counting:
+        convention = MappingProxyType({"network": "mean"})
+        calls = 0
+
+        def __call__(self, clip):
+            self.calls += 1
+            return clip.frames.mean((0, 1, 2))
+
+    network = Counting()
+    videos = videos_of(str(tmp_path / "videos"))
+    assert videos.count == 3
+    first = features_of(videos, network, tmp_path / "kept")
+    assert np.array_equal(features_of(videos, network, tmp_path / "kept"), first)
+    assert network.calls == 3
+    encode(Clip(np.zeros((4, 16, 16, 3), np.uint8), 8.0), tmp_path / "videos" / "3.mp4")
+    assert features_of(videos_of(str(tmp_path / "videos")), network, tmp_path / "kept").shape == (4, 3)
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(evaluate_command, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_distances_from_the_command_line():
+    done = run(
+        "world",
+        "--metric",
+        "distribution",
+        "--reference",
+        "world",
+        "--section",
+        "single",
+        "--limit",
+        24,
+        "--json",
+    )
+    result = json.loads(done.stdout)
+    scores = result["scores"]
+    assert set(scores) == set(SETS)
+    for name, score in scores.items():
+        assert set(score) == {
+            *("value", "low", "high", "n", "floor", "ceiling", "fingerprint", "references", "bias")
+        }
+        assert score["n"] == 24
+        protocol = result["protocols"][score["fingerprint"]]
+        assert protocol["network"]["network"].startswith("world-3d:")
+        assert protocol["metric"] == name
+    assert scores["frechet"]["value"] == pytest.approx(0, abs=1e-3)  # the very same renders
+    assert scores["frechet"]["ceiling"] > 1
+    assert scores["precision"]["value"] == 1.0
+    assert "24 videos for 128 features" in done.stderr
+
+
+class Colours(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat((x.mean((2, 3, 4)), x.std((2, 3, 4))), 1)
+
+
+def test_a_network_of_ones_own_and_a_folder_of_videos(tmp_path):
+    torch.jit.script(Colours()).save(str(tmp_path / "colours.pt"))
+    (tmp_path / "real").mkdir()
+    prompts = [SuitePrompt(str(i), "s", "a red ball rolls left", i) for i in range(8)]
+    for i, clip in enumerate(WorldSystem(32, 32, 12).clips(prompts, 0)):
+        encode(clip, tmp_path / "real" / f"{i}.mp4")
+    arguments = ["world", "--metric", "frechet", "--section", "single", "--limit", 8]
+    arguments += ["--reference", tmp_path / "real", "--network", tmp_path / "colours.pt"]
+    done = run(*arguments)
+    assert "against" in done.stdout
+    assert "8 and 8 videos" in done.stdout
+    compat = run(*arguments, "--compat", "common-metrics", "--json")
+    protocol = next(iter(json.loads(compat.stdout)["protocols"].values()))
+    assert protocol["network"]["preset"]["resize"] == "crop"
+    for wrong, message in (
+        (["--network", tmp_path / "nothing.pt"], "there is no feature network"),
+        (["--preset", "i3d"], "there is no preset 'i3d'"),
+        (["--compat", "fvd"], "--compat fvd: give one of stylegan-v"),
+        (["--reference", tmp_path / "none"], "give a folder with videos"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(*arguments, *wrong)
+    with pytest.raises(ValueError, match="frechet: name what to compare with"):
+        run("world", "--metric", "frechet")
+    with pytest.raises(ValueError, match="name the network's file"):
+        run("world", "--compat", "jedi", "--reference", "world")
+
+
+def test_names_of_sets():
+    assert [m.name for m in find_sets(["frechet", "motion", "recall"])] == ["frechet", "recall"]
+    assert len(find_sets(["distribution"])) == len(SETS)
