@@ -168,6 +168,7 @@ measures: Registry[Any] = Registry(
             "box-iou",
             "action",
             "action-segments",
+            "agreement",
         )
     },
 )

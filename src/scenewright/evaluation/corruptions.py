@@ -157,6 +157,7 @@ SEES: Mapping[str, Mapping[str, int]] = {
     "box-iou": dict.fromkeys(("mirror", "cut"), -1),
     "action": dict.fromkeys(("freeze", "mirror"), -1),
     "action-segments": dict.fromkeys(("freeze", "mirror"), -1),
+    "agreement": {"recolor": -1},
     "camera": {"shake": -1},
     "camera-path": dict.fromkeys(("shake", "freeze", "mirror"), 1),
 }

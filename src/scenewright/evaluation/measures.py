@@ -361,3 +361,25 @@ ACTION = Measure(
 ACTION_SEGMENTS = Measure(
     "action-segments", "semantics", "higher", lambda s: _action(s, True), {"network": "world-2d"}, rate=True
 )
+
+
+def _agreement(sample: Sample) -> float:
+    """Of the whole sentence, by a network that learned on the world."""
+    import torch
+
+    from scenewright.evaluation.distribution.networks import WorldFeatures
+    from scenewright.evaluation.semantics.learned import load_agreement
+
+    features = torch.from_numpy(WorldFeatures()(sample.clip)).float()
+    with torch.inference_mode():
+        return float(load_agreement()([sample.text], features[None]).sigmoid())
+
+
+AGREEMENT = Measure(
+    "agreement",
+    "semantics",
+    "higher",
+    _agreement,
+    {"network": "world-3d", "pooling": "compact bilinear, 4096"},
+    rate=True,
+)
