@@ -130,6 +130,7 @@ metrics: Registry[Any] = Registry(
     {
         "world-core": "scenewright.evaluation.metric:world_core",
         "measures": "scenewright.evaluation.metric:measured",
+        "distances": "scenewright.evaluation.metric:distances",
         "reconstruction": "scenewright.evaluation.reconstruction:reconstruction",
     },
 )

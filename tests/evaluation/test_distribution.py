@@ -1,5 +1,9 @@
 """Distances of distributions: against closed forms, other libraries, published numbers, brute force."""
 
+import os
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -17,6 +21,7 @@ from scenewright.evaluation.distribution import (
     kernel_distance,
     mmd,
     neighbours,
+    read_statistics,
 )
 
 
@@ -197,3 +202,50 @@ def test_gaussian_mmd_is_that_of_two_gaussians():
 
     value = mmd(x, y, Kernel(name="gaussian", bandwidth=width))
     assert value == pytest.approx(2 * expected(np.zeros(2)) - 2 * expected(np.ones(2)), rel=0.05)
+
+
+def stored(path, features: np.ndarray):
+    """As StyleGAN-V's FeatureStats are pickled."""
+    state = {
+        "num_items": len(features),
+        "raw_mean": features.sum(0),
+        "raw_cov": features.T @ features,
+    }
+    path.write_bytes(pickle.dumps(state))
+    return path
+
+
+def test_published_statistics_are_moments_and_nothing_in_them_is_run(tmp_path):
+    a, b = normal(60), normal(50, seed=1, mean=0.4)
+    found = read_statistics(stored(tmp_path / "a.pkl", a))
+    expected = frechet_distance(Moments.of(a), Moments.of(b))
+    assert frechet_distance(found, Moments.of(b)) == pytest.approx(expected)
+    for name, content in (("evil", {"x": os.system}), ("other", {"num_items": 3}), ("list", [1])):
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(content))
+        with pytest.raises(ValueError, match="holds no statistics"):
+            read_statistics(tmp_path / f"{name}.pkl")
+    (tmp_path / "torn.pkl").write_bytes((tmp_path / "a.pkl").read_bytes()[:200])
+    with pytest.raises(ValueError, match="holds no statistics"):
+        read_statistics(tmp_path / "torn.pkl")
+    with pytest.raises(ValueError, match="there is no file"):
+        read_statistics(tmp_path / "none.pkl")
+
+
+FVD = Path(os.environ.get("SCENEWRIGHT_FVD_STATISTICS", "statistics"))
+
+
+@pytest.mark.skipif(not FVD.is_dir(), reason="no published statistics here (SCENEWRIGHT_FVD_STATISTICS)")
+@pytest.mark.parametrize(
+    ("one", "other", "ddof", "published"),
+    [
+        ("ucf101_2048_res128_len16", "kinetics_2048_res128_len16", 0, 470.5618),
+        ("ucf101_2048_res128_len16", "kinetics_2048_res128_len16", 1, 470.7026),
+        ("ucf101_2048_res128_len16", "ucf101_full_res128_len16", 0, 29.9654),
+        ("ucf101_full_res128_len16", "ucf101_full_res256_len16", 0, 42.1362),
+    ],
+)
+def test_frechet_video_distances_of_published_statistics(one, other, ddof, published):
+    """The folder holds i3d_NAME_skip1_seed0.pkl of the content-debiased FVD's page."""
+    files = [FVD / f"i3d_{name}_skip1_seed0.pkl" for name in (one, other)]
+    a, b = (read_statistics(file) for file in files)
+    assert frechet_distance(a, b, ddof=ddof) == pytest.approx(published, abs=2e-3)

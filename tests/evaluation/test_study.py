@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -294,3 +296,17 @@ def test_the_commands(home, tmp_path):
     assert "compare need two systems" in str(run("results", file).exception)
     file.write_text(json.dumps({"name": "mine", "systems": {"one": "gone", "two": "gone"}}))
     assert "has no index.jsonl" in str(run("results", file).exception)
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+def test_a_browser_shows_the_first_question_and_no_name(served):
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom"]
+    address = served.url.rstrip("/") + "/?rater=me"
+    found = subprocess.run([str(BROWSER), *options, address], capture_output=True, text=True, timeout=90)
+    text = found.stdout
+    assert served.study.config.questions[0].text in text
+    assert 1 <= text.count("<video") <= len(served.study.config.systems)
+    assert not any(f">{name}<" in text or f"/{name}/" in text for name in served.study.config.systems)

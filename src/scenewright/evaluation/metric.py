@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from scenewright.clip import Clip, Prompt
+from scenewright.evaluation.distribution.networks import WorldFeatures
+from scenewright.evaluation.distribution.sets import SETS, find_sets, score_set
 from scenewright.evaluation.exact import ATTRIBUTES
 from scenewright.evaluation.measures import Sample, find_measures
 from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 from scenewright.evaluation.suites import SuitePrompt, load_suite
+from scenewright.evaluation.systems import WorldSystem
 from scenewright.generation.pipeline import TextToVideo
 
 
@@ -58,6 +63,39 @@ def measured(
         values = [sign * measure.compute(sample) for sample in samples]
         name = measure.name if sign > 0 else f"minus-{measure.name}"
         found[name] = bootstrap_interval(values, shares=measure.rate and sign > 0)
+    return found
+
+
+def distances(
+    pipeline: TextToVideo,
+    *,
+    names: tuple[str, ...] = ("frechet",),
+    prompts: int = 64,
+    sections: tuple[str, ...] = ("single",),
+) -> dict[str, Interval]:
+    """Measures of :data:`.distribution.sets.SETS` against the true renders of the same prompts, seen by the
+    package's 3-D network; distances are negated and called ``minus-NAME``.
+
+    Raises:
+        ValueError: an unknown name, or too few prompts.
+    """
+    chosen = find_sets(names)
+    if unknown := sorted(set(names) - {*(m.name for m in chosen), "distribution"}):
+        raise ValueError(f"{', '.join(unknown)}: no measure of sets; known: {', '.join(SETS)}")
+    network = WorldFeatures()
+    asked, clips = _made(pipeline, sections, prompts)
+    true = WorldSystem(*pipeline.native_size).clips(asked, 0)
+    test, reference = (np.stack([network(clip) for clip in part]) for part in (clips, true))
+    found = {}
+    for measure in chosen:
+        pair = (reference, test)
+        if measure.classes:
+            pair = (network.logits(reference), network.logits(test))
+        score = score_set(measure, *pair)
+        sign = 1 if measure.better == "higher" else -1
+        low, high = sorted((sign * score.low, sign * score.high))
+        name = measure.name if sign > 0 else f"minus-{measure.name}"
+        found[name] = Interval(sign * score.value, low, high, score.n, score.n)
     return found
 
 

@@ -13,6 +13,7 @@ from scenewright.evaluation.distribution.frechet import (
 )
 from scenewright.evaluation.distribution.kernels import KERNELS, Kernel, kernel_distance, mmd
 from scenewright.evaluation.distribution.neighbours import Neighbours, neighbours
+from scenewright.evaluation.distribution.stored import read_statistics
 
 __all__ = [
     "KERNELS",
@@ -26,4 +27,5 @@ __all__ = [
     "kernel_distance",
     "mmd",
     "neighbours",
+    "read_statistics",
 ]

@@ -29,6 +29,14 @@ class Moments:
         moments.add(features)
         return moments
 
+    @classmethod
+    def from_parts(cls, count: int, mean: np.ndarray, scatter: np.ndarray) -> Moments:
+        """Of ``count`` features that are gone: their mean, float64 (D,), and the sum of squares and products
+        about it, float64 (D, D)."""
+        moments = cls()
+        moments.count, moments.mean, moments._scatter = count, mean, scatter
+        return moments
+
     def add(self, features: np.ndarray) -> None:
         """Take in more, float (N, D). Sums of squares are about the running mean (Chan et al. 1983)."""
         x = checked(features)
