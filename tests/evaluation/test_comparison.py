@@ -214,3 +214,9 @@ def test_many_metrics_are_corrected_for(tmp_path, folders):
     assert all(row["better"] is None for row in rows.values())  # three prompts settle nothing
     with pytest.raises(ValueError, match="holds no results"):
         Results.read(tmp_path)
+
+
+def test_frame_rates_that_differ_are_one_line(clips):
+    slow = Clip(clips[0].frames, 4.0)
+    with pytest.raises(ValueError, match="the clip has 8 frames a second and its reference 4"):
+        measures.get("psnr").compute(Sample(clips[0], clips[0].caption, slow))

@@ -22,6 +22,7 @@ from scenewright.evaluation.motion import (
     luminance_flicker,
     motion_strength,
     occluded,
+    remembered,
     warp,
     warping_error,
 )
@@ -237,3 +238,23 @@ def test_the_worlds_camera_is_found_from_its_pictures(text, axis, sign):
 def test_clips_that_are_too_short_or_small_get_one_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_remembered_flow_is_the_same_and_computed_once():
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    calls = []
+
+    def counted(first, second):
+        calls.append(1)
+        return dis_flow(first, second)
+
+    flow = remembered(frames, counted)
+    plain = warping_error(frames)
+    assert np.array_equal(warping_error(frames, flow).parts, plain.parts)
+    assert np.array_equal(flow_agreement(frames, flow).parts, flow_agreement(frames).parts)
+    assert motion_strength(frames, 8.0, flow).value == motion_strength(frames, 8.0).value
+    assert is_dynamic(frames, 16.0, flow) == is_dynamic(frames, 16.0)
+    assert len(calls) == 8 + 2  # both ways of four pairs, and two of every second frame
+    other = frames.copy()
+    other[1] = 0
+    assert np.array_equal(flow(other[0], other[1]), dis_flow(other[0], other[1]))

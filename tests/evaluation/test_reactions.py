@@ -8,6 +8,7 @@ import pytest
 from scenewright.clip import Clip
 from scenewright.evaluation.corruptions import FAULTS, IGNORES, SEES
 from scenewright.evaluation.measures import Sample
+from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.suites import SuitePrompt
 from scenewright.evaluation.systems import WorldSystem
 from scenewright.registry import measures
@@ -74,3 +75,31 @@ def test_it_does_not_react_to_what_it_should_not_care_about(value, name, fault):
     before, after = value(name, fault, 0.0), value(name, fault, 1.0)
     strongest = max(abs(value(name, f, 1.0) - before) for f in SEES[name])
     assert abs(after - before) <= 0.15 * strongest, (before, after, strongest)
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("entailed", -1),
+        ("contradicted", 1),
+        ("graph-distance", 1),
+        ("object-f1", -1),
+        ("action", -1),
+        ("agreement", -1),
+    ],
+)
+def test_measures_of_the_prompt_see_captions_that_changed_places(clips, name, sign):
+    measure = measures.get(name)
+    own = np.nanmean([measure.compute(Sample(c, t)) for c, t in zip(clips, TEXTS, strict=True)])
+    turned = (*TEXTS[1:], TEXTS[0])
+    others = np.nanmean([measure.compute(Sample(c, t)) for c, t in zip(clips, turned, strict=True)])
+    assert sign * (others - own) > 0.1
+
+
+def test_facts_see_captions_that_changed_places(clips):
+    found = read_and_score([*TEXTS[1:], TEXTS[0]], [clip.frames for clip in clips])
+    own = read_and_score(list(TEXTS), [clip.frames for clip in clips])
+    for name in ("colour", "shape"):
+        right, wrong = (np.mean([r for items in part for r in items[name]]) for part in (own, found))
+        assert right > 0.9
+        assert wrong < 0.4

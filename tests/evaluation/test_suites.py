@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from scenewright.evaluation.given import PLACES
+from scenewright.evaluation.judging import Judging, Request
 from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite, save_suite, suite_names
 from scenewright.evaluation.suites.build import build_given
 from scenewright.world.parser import parse
@@ -131,3 +132,19 @@ def test_hard_scenes_are_many_hidden_or_long() -> None:
     assert all(4 <= d.object_count <= 6 for d in said["many"])
     assert all({r.kind for r in d.relations} & {"behind", "in_front_of"} for d in said["occlusion"])
     assert all(len({e.stage for e in d.events}) > 1 for d in said["long"])
+
+
+def test_a_suite_may_say_what_is_measured(tmp_path: Path) -> None:
+    plain = Suite("mine", (SuitePrompt("a", "s", "a red ball rolls left", 1),))
+    told = Suite("mine", plain.prompts, ("psnr", "flicker"), "world")
+    assert plain.sha256 != told.sha256
+    assert plain.prompts_sha256 == told.prompts_sha256
+    save_suite(told, tmp_path / "mine.yaml")
+    assert load_suite(tmp_path / "mine.yaml") == told
+    judging = Judging(Request("world", suite=str(tmp_path / "mine.yaml")))
+    assert [measure.name for measure in judging.measures] == ["psnr", "flicker"]
+    assert judging.request.reference == "world"
+    assert not judging.exact
+    asked = Judging(Request("world", suite=str(tmp_path / "mine.yaml"), metrics=("exact",)))
+    assert asked.exact
+    assert not asked.measures

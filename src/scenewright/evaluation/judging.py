@@ -26,6 +26,7 @@ from scenewright.evaluation.systems import (
     WorldSystem,
     find_references,
     find_system,
+    is_model,
 )
 
 Role = Literal["system", "floor", "ceiling"]
@@ -69,7 +70,7 @@ class Judging:
     """
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request = request = _as_the_suite_says(request)
         self.exact = "exact" in request.metrics or not (
             request.metrics or request.pretrained or request.compat
         )
@@ -277,6 +278,16 @@ class Judging:
 
         key = f"{world.key}:{self.suite.prompts_sha256}:{seed}"
         return Videos(WORLD, key, len(prompts), clips)
+
+
+def _as_the_suite_says(request: Request) -> Request:
+    """With the metrics and the reference of the suite, where none is asked for."""
+    asked = request.metrics or request.pretrained or request.compat
+    if asked or not (request.system == WORLD or is_model(request.system)):
+        return request
+    suite = load_suite(request.suite)
+    reference = request.reference if request.reference is not None else suite.reference
+    return replace(request, metrics=suite.metrics, reference=reference)
 
 
 def names_something(text: str) -> bool:

@@ -58,7 +58,17 @@ class Sample:
         """The reference's frames. ValueError without one."""
         if self.reference is None:
             raise ValueError("this measure needs a reference; name it with --reference")
+        if abs(self.reference.fps - self.clip.fps) > 0.01:
+            raise ValueError(
+                f"the clip has {self.clip.fps:g} frames a second and its reference {self.reference.fps:g}; "
+                "resample one of them"
+            )
         return self.reference.frames
+
+    @cached_property
+    def flow(self) -> motion.Flow:
+        """Optical flow between frames, each computed once."""
+        return motion.remembered(self.frames)
 
     @cached_property
     def reading(self) -> Reading:
@@ -166,13 +176,17 @@ VMAF = Measure(
 _FLOW = {"flow": "dis-medium"}
 
 WARPING_ERROR = Measure(
-    "warping-error", "motion", "lower", lambda sample: motion.warping_error(sample.frames).value, _FLOW
+    "warping-error",
+    "motion",
+    "lower",
+    lambda sample: motion.warping_error(sample.frames, sample.flow).value,
+    _FLOW,
 )
 FLOW_AGREEMENT = Measure(
     "flow-agreement",
     "motion",
     "higher",
-    lambda sample: motion.flow_agreement(sample.frames).value,
+    lambda sample: motion.flow_agreement(sample.frames, sample.flow).value,
     _FLOW,
     rate=True,
 )
@@ -180,21 +194,21 @@ SMOOTHNESS = Measure(
     "smoothness",
     "motion",
     "higher",
-    lambda sample: motion.interpolation_smoothness(sample.frames).value,
+    lambda sample: motion.interpolation_smoothness(sample.frames, sample.flow).value,
     _FLOW,
 )
 MOTION_STRENGTH = Measure(
     "motion-strength",
     "motion",
     "neither",
-    lambda sample: motion.motion_strength(sample.frames, sample.clip.fps).value,
+    lambda sample: motion.motion_strength(sample.frames, sample.clip.fps, sample.flow).value,
     _FLOW,
 )
 DYNAMIC = Measure(
     "dynamic",
     "motion",
     "neither",
-    lambda sample: float(motion.is_dynamic(sample.frames, sample.clip.fps)),
+    lambda sample: float(motion.is_dynamic(sample.frames, sample.clip.fps, sample.flow)),
     _FLOW,
     rate=True,
 )

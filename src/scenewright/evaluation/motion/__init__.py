@@ -14,7 +14,7 @@ from scenewright.evaluation.motion.coherence import (
     luminance_flicker,
 )
 from scenewright.evaluation.motion.egomotion import camera_error, camera_name, true_camera_motion
-from scenewright.evaluation.motion.flow import Flow, dis_flow, occluded, warp
+from scenewright.evaluation.motion.flow import Flow, dis_flow, occluded, remembered, warp
 from scenewright.evaluation.motion.movement import (
     flow_agreement,
     interpolation_smoothness,
@@ -43,6 +43,7 @@ __all__ = [
     "luminance_flicker",
     "motion_strength",
     "occluded",
+    "remembered",
     "true_camera_motion",
     "warp",
     "warping_error",

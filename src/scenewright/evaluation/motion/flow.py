@@ -28,6 +28,24 @@ def dis_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return search.calc(*grays, None)
 
 
+def remembered(frames: np.ndarray, flow: Flow = dis_flow) -> Flow:
+    """The same flow, computed once for each pair of ``frames``, uint8 (T, H, W, 3), of which it is asked for
+    views such as ``frames[3]``. Of anything else it is computed anew."""
+    known: dict[tuple[int, int], np.ndarray] = {}
+    place = {frame.__array_interface__["data"][0]: i for i, frame in enumerate(frames)}
+
+    def compute(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        pair = tuple(place.get(x.__array_interface__["data"][0], -1) for x in (first, second))
+        if -1 in pair or first.shape != frames.shape[1:] or second.shape != frames.shape[1:]:
+            return flow(first, second)
+        key = (pair[0], pair[1])
+        if key not in known:
+            known[key] = flow(first, second)
+        return known[key]
+
+    return compute
+
+
 def warp(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """``values`` (H, W, C) of the second frame, fetched to where the first has them: values at x +
     flow(x)."""

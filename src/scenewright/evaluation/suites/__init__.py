@@ -4,6 +4,7 @@ datasets that you bring are suites too."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -48,7 +49,9 @@ def load_suite(name: str | Path) -> Suite:
             for section, rows in data["sections"].items()
             for row in rows
         )
-        suite = Suite(str(data["name"]), prompts)
+        metrics = tuple(str(name) for name in data.get("metrics", ()))
+        reference = None if data.get("reference") is None else str(data["reference"])
+        suite = Suite(str(data["name"]), prompts, metrics, reference)
         stated = data.get("sha256")
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a suite: {str(error).splitlines()[0]}") from None
@@ -59,5 +62,10 @@ def load_suite(name: str | Path) -> Suite:
 
 def save_suite(suite: Suite, path: Path) -> None:
     """Writes the YAML that :func:`load_suite` reads."""
-    data = {"name": suite.name, "sha256": suite.sha256, "sections": suite.tree()}
+    data: dict[str, Any] = {"name": suite.name, "sha256": suite.sha256}
+    if suite.metrics:
+        data["metrics"] = list(suite.metrics)
+    if suite.reference is not None:
+        data["reference"] = suite.reference
+    data["sections"] = suite.tree()
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")

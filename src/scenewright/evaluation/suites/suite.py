@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -27,10 +27,13 @@ class SuitePrompt:
 
 @dataclass(frozen=True)
 class Suite:
-    """Prompts in order, section by section. The first section is the main one: its scores lead the report."""
+    """Prompts in order, section by section. The first section is the main one: its scores lead the report.
+    ``metrics``, ``reference``: what is measured, and against what, where nothing else is asked for."""
 
     name: str
     prompts: tuple[SuitePrompt, ...]
+    metrics: tuple[str, ...] = ()
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -44,8 +47,10 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Hash of the name and of every prompt's section, id, text, seed and given frames."""
-        return _hash(self.name, self.tree())
+        """Hash of the name, of every prompt's section, id, text, seed and given frames, and of metrics and
+        reference, if it has any."""
+        more = {"metrics": list(self.metrics), "reference": self.reference}
+        return _hash(self.name, self.tree(), more if self.metrics or self.reference else None)
 
     @property
     def prompts_sha256(self) -> str:
@@ -75,8 +80,9 @@ class Suite:
             part = [p for p in self.prompts if p.section == name]
             n = len(part) if limit is None else min(limit, len(part))
             kept += [part[i * len(part) // n] for i in range(n)]
-        return Suite(self.name, tuple(kept))
+        return replace(self, prompts=tuple(kept))
 
 
-def _hash(name: str, tree: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([name, tree], ensure_ascii=False).encode()).hexdigest()
+def _hash(name: str, tree: dict[str, Any], more: dict[str, Any] | None = None) -> str:
+    parts = [name, tree] if more is None else [name, tree, more]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
