@@ -70,7 +70,7 @@ def _svg(curves: dict[str, dict[str, list[float]]]) -> str:
 
 
 def _panel(name: str, faults: dict[str, list[float]], x: int, y: int) -> list[str]:
-    values = [v for curve in faults.values() for v in curve]
+    values = [v for curve in faults.values() for v in curve if v == v]
     low, high = min(values), max(values)
     span = high - low or 1.0
     parts = [
@@ -86,6 +86,7 @@ def _panel(name: str, faults: dict[str, list[float]], x: int, y: int) -> list[st
         points = " ".join(
             f"{x + s * PANEL[0]:.1f},{y + PANEL[1] * (1 - (v - low) / span):.1f}"
             for s, v in zip(STRENGTHS, curve, strict=True)
+            if v == v  # a measure may say nothing of a clip
         )
         color = COLORS[seen.index(fault) % len(COLORS)] if fault in seen else "#d5d2ca"
         thick = 1.6 if fault in seen else 0.8
