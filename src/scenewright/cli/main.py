@@ -38,7 +38,7 @@ COMMANDS: dict[str, LazyCommand] = {
     ),
     "compare": LazyCommand(
         "scenewright.cli.compare:compare",
-        "Say whether SECOND is better than FIRST: two folders that evaluate --output has written.",
+        "Say which of several systems is better at what.",
     ),
     "study": LazyCommand(
         "scenewright.cli.study:study", "Ask people: which video is better, how good it is, what it shows."
