@@ -381,10 +381,10 @@ def _agreement(sample: Sample) -> float:
     """Of the whole sentence, by a network that learned on the world."""
     import torch
 
-    from scenewright.evaluation.distribution.networks import WorldFeatures
+    from scenewright.evaluation.distribution.networks import world_features
     from scenewright.evaluation.semantics.learned import load_agreement
 
-    features = torch.from_numpy(WorldFeatures()(sample.clip)).float()
+    features = torch.from_numpy(world_features()(sample.clip)).float()
     with torch.inference_mode():
         return float(load_agreement()([sample.text], features[None]).sigmoid())
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenewright.clip import Clip, Prompt
-from scenewright.evaluation.distribution.networks import WorldFeatures
+from scenewright.evaluation.distribution.networks import world_features
 from scenewright.evaluation.distribution.sets import SETS, find_sets, score_set
 from scenewright.evaluation.exact import ATTRIBUTES
 from scenewright.evaluation.measures import Sample, find_measures
@@ -82,7 +82,7 @@ def distances(
     chosen = find_sets(names)
     if unknown := sorted(set(names) - {*(m.name for m in chosen), "distribution"}):
         raise ValueError(f"{', '.join(unknown)}: no measure of sets; known: {', '.join(SETS)}")
-    network = WorldFeatures()
+    network = world_features()
     asked, clips = _made(pipeline, sections, prompts)
     true = WorldSystem(*pipeline.native_size).clips(asked, 0)
     test, reference = (np.stack([network(clip) for clip in part]) for part in (clips, true))

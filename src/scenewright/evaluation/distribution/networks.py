@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,6 +132,12 @@ class WorldFeatures:
         return head(torch.from_numpy(features).float()).double().numpy()
 
 
+@cache
+def world_features() -> WorldFeatures:
+    """The package's own network, loaded once."""
+    return WorldFeatures()
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureNetwork:
     """A network from a file, with its preset. Called with a clip it gives float64 (D,)."""
@@ -197,7 +204,7 @@ def find_network(name: str, preset: str = "plain") -> Features:
         raise ValueError(
             f"the network of the package has no preset {preset}; leave it out, or bring a network"
         )
-    return WorldFeatures()
+    return world_features()
 
 
 def _program(file: Path, device: str | torch.device) -> Any:

@@ -8,10 +8,8 @@ lines, and writes the averaged weights in half precision for the package.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +27,12 @@ from scenewright.evaluation.reader.model import (
     crop_tubes,
 )
 from scenewright.evaluation.reader.tracks import crop_side, fill_gaps
+from scenewright.evaluation.small_run import SmallRun
 from scenewright.machine import keep_freed_memory
 from scenewright.world.scene import COLORS
 
 #: From this share of training on, half of the batches use the detector's own tracks.
 OWN_TRACKS_FROM = 0.4
-EMA_DECAY = 0.998
 _TURNS = torch.tensor([FRAME_DIRECTIONS.index(d) for d in ("clockwise", "counterclockwise")])
 
 
@@ -167,60 +165,29 @@ def train(
         unknown = reader.load_state_dict(read_weights(start), strict=False).unexpected_keys
         if unknown:
             raise ValueError(f"{start} holds weights that this reader does not have: {', '.join(unknown)}")
-    decay = [p for p in reader.parameters() if p.ndim > 1]
-    plain = [p for p in reader.parameters() if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
-    average = {name: value.clone() for name, value in reader.state_dict().items()}
-    step = 0
-    last = run / "last.pt"
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        reader.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average, step = state["average"], state["step"]
+    trained = SmallRun(reader, run, lr)
     shards = Shards(data, "train")
-    clock = time.process_time()
     means: dict[str, list[float]] = {}
-    while step < steps:
+    while trained.step < steps:
+        step = trained.step
         if step % 25 == 0:
             shards = Shards(data, "train")  # more may have been written
         rng = np.random.default_rng([seed, step])
         frames, labels = shards.batch(rng.choice(len(shards), batch, replace=len(shards) < batch).tolist())
         x, labels = augment(frames, labels, rng)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * _schedule(step, steps)
         losses = _step_losses(reader, x, labels, rng, step, step / steps >= OWN_TRACKS_FROM)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(reader.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        momentum = min(EMA_DECAY, step / (step + 10))
-        for name, value in reader.state_dict().items():
-            if value.is_floating_point():
-                average[name].lerp_(value, 1 - momentum)
-            else:
-                average[name].copy_(value)
+        trained.take(torch.stack(list(losses.values())).sum(), lr * _schedule(step, steps))
+        step = trained.step
         for name, value in losses.items():
             means.setdefault(name, []).append(float(value.detach()))
         if step % 25 == 0 or step == steps:
-            row = {"step": step, "cpu_seconds": round(time.process_time() - clock, 1), "clips": len(shards)}
-            row |= {name: round(float(np.mean(values)), 4) for name, values in means.items()}
-            with (run / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
+            rounded = {name: round(float(np.mean(values)), 4) for name, values in means.items()}
+            trained.log({"clips": len(shards), **rounded})
             means = {}
         if step % 50 == 0 or step == steps:
-            state = {
-                "model": reader.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "average": average,
-                "step": step,
-            }
-            torch.save(state, run / "last.pt.partial")
-            os.replace(run / "last.pt.partial", last)
-    reader.load_state_dict(average)
-    return reader.eval()
+            trained.save()
+    trained.finish()
+    return reader
 
 
 def save_reader(reader: Reader, folder: Path) -> None:

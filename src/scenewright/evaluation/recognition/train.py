@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +40,13 @@ from scenewright.evaluation.recognition.model import (
     SegmentsConfig,
 )
 from scenewright.evaluation.recognition.weights import channels_last, load_recogniser, load_segments, save
+from scenewright.evaluation.small_run import SmallRun
 from scenewright.machine import keep_freed_memory
 
 #: How many clips of a batch have a fault, in the 3-D network's training.
 FAULTY = 0.4
 #: Faults after which nobody can tell what happened.
 _HIDING = ("freeze", "disorder", "paste")
-EMA_DECAY = 0.998
 
 
 def targets(labels: Labels, b: int) -> dict[str, np.ndarray]:
@@ -140,30 +138,15 @@ def train(
         network = channels_last(Recogniser(RecogniserConfig())).train()
     else:
         network = channels_last(SegmentNetwork(SegmentsConfig())).train()
-    groups = [
-        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": 0.05},
-        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
-    average = {name: value.clone() for name, value in network.state_dict().items()}
-    step = 0
-    last = run / "last.pt"
-    if last.exists():
-        state = torch.load(last, weights_only=True)
-        network.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average, step = state["average"], state["step"]
+    trained = SmallRun(network, run, lr)
     shards = Shards(data, "train")
     config = network.config
-    clock = time.process_time()
     sums: dict[str, float] = {}
-    while step < steps:
-        rng = np.random.default_rng([seed, step])
+    while trained.step < steps:
+        rng = np.random.default_rng([seed, trained.step])
         frames, labels = shards.batch(rng.choice(len(shards), batch, replace=len(shards) < batch).tolist())
         faulty = FAULTY if kind == "3d" else FAULTY / 2
         x, wanted = make_batch(frames, labels, rng, config.side, config.frames, faulty)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * _schedule(step, steps)
         with torch.autocast("cpu", torch.bfloat16):
             if isinstance(network, SegmentNetwork):
                 jitter = torch.from_numpy(rng.random(network.config.segments)).float()
@@ -171,36 +154,17 @@ def train(
             else:
                 answers = network(x.contiguous(memory_format=torch.channels_last_3d))
         parts = losses({name: logits.float() for name, logits in answers.items()}, wanted)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        momentum = min(EMA_DECAY, step / (step + 10))
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                average[name].lerp_(value, 1 - momentum)
-            else:
-                average[name].copy_(value)
+        trained.take(torch.stack(list(parts.values())).sum(), lr * _schedule(trained.step, steps))
+        step = trained.step
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % 25 == 0 or step == steps:
-            row = {"step": step, "cpu_seconds": round(time.process_time() - clock, 1)}
-            row |= {name: round(total / (step % 25 or 25), 4) for name, total in sums.items()}
-            with (run / "log.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
+            trained.log({name: round(total / (step % 25 or 25), 4) for name, total in sums.items()})
             sums = {}
         if step % 100 == 0 or step == steps:
-            state = {
-                "model": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "average": average,
-                "step": step,
-            }
-            torch.save(state, run / "last.pt.partial")
-            os.replace(run / "last.pt.partial", last)
-    network.load_state_dict(average)
-    return network.eval()
+            trained.save()
+    trained.finish()
+    return network
 
 
 def check(network: Recogniser | SegmentNetwork, clips: int) -> dict[str, float]:

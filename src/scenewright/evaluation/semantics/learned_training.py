@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from scenewright.clip import Clip
-from scenewright.evaluation.distribution.networks import WorldFeatures
+from scenewright.evaluation.distribution.networks import world_features
 from scenewright.evaluation.reader.data import SEED_OFFSETS, STORED_FRAMES, reader_scene, render_scenes
 from scenewright.evaluation.semantics.learned import Agreement, AgreementConfig
 from scenewright.world.describing import description_of
@@ -59,7 +59,7 @@ def changed(description: Description, rng: np.random.Generator) -> Description:
 
 def seen(seeds: Sequence[int]) -> tuple[list[Scene], torch.Tensor]:
     """Scenes and their features, float32 (N, D)."""
-    network = WorldFeatures()
+    network = world_features()
     scenes: list[Scene] = []
     found = []
     for start in range(0, len(seeds), 16):
