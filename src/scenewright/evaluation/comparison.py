@@ -14,7 +14,7 @@ import numpy as np
 from scenewright.evaluation.protocol import differences
 from scenewright.evaluation.report import Outcome
 from scenewright.evaluation.run import finished
-from scenewright.evaluation.statistics import Interval, bootstrap_interval
+from scenewright.evaluation.statistics import Interval, bootstrap_interval, holm
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,7 @@ def sign_flip_test(paired: np.ndarray, *, resamples: int = 20_000, seed: int = 0
 
 
 def _holm(found: Sequence[Difference]) -> list[Difference]:
-    order = sorted(range(len(found)), key=lambda i: found[i].p_value)
-    corrected = [0.0] * len(found)
-    largest = 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, found[i].p_value * (len(found) - rank)))
-        corrected[i] = largest
+    corrected = holm([difference.p_value for difference in found])
     return [
         replace(difference, corrected=p, better=difference.better if p <= 0.05 else None)
         for difference, p in zip(found, corrected, strict=True)

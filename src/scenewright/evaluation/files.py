@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from scenewright.evaluation.gallery import extremes_sheet
 from scenewright.evaluation.history import Entry
 from scenewright.evaluation.report import Report
+from scenewright.media.atomic import atomic
 
 
 def write_results(report: Report, folder: Path, past: Sequence[Entry] = ()) -> None:
@@ -31,6 +31,5 @@ def write_results(report: Report, folder: Path, past: Sequence[Entry] = ()) -> N
 def write_text(path: Path, text: str) -> None:
     """Appears whole, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")

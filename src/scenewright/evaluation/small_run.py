@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from scenewright.media.atomic import atomic
 
 EMA_DECAY = 0.998
 
@@ -64,8 +65,8 @@ class SmallRun:
             "average": self.average,
             "step": self.step,
         }
-        torch.save(state, self.folder / "last.pt.partial")
-        os.replace(self.folder / "last.pt.partial", self._last)
+        with atomic(self._last) as partial:
+            torch.save(state, partial)
 
     def finish(self) -> None:
         """The network has the averaged weights, and is in evaluation mode."""

@@ -86,6 +86,17 @@ def bootstrap_interval(
     return Interval(mean, float(low), float(high), int(x.size), groups)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for their number (Holm 1979), in the same order."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, p_values[i] * (len(p_values) - rank)))
+        corrected[i] = largest
+    return corrected
+
+
 def _cluster_totals(
     x: np.ndarray, clusters: Sequence[Hashable] | np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from scenewright.clip import Clip
 from scenewright.evaluation.distribution.features import Features
 from scenewright.evaluation.distribution.sets import SetMeasure, SetScore, score_set
 from scenewright.evaluation.report import Outcome
+from scenewright.media.atomic import atomic
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,8 @@ def features_of(
             progress(done, videos.count)
     features = np.stack(found)
     cache.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        np.save(stream, features)
-    os.replace(partial, file)
+    with atomic(file) as partial:
+        np.save(partial, features)
     return features
 
 

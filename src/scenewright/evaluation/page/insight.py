@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import comb
 
 from scenewright.evaluation.report import Outcome
+from scenewright.evaluation.statistics import holm
 
 #: Fewer prompts than this with a condition are too few to look at.
 LEAST = 4
@@ -85,12 +86,12 @@ def clusters(outcomes: Sequence[Outcome]) -> list[Cluster]:
             p = _fisher(k, n, wrong, len(judged))
             found.append((name, condition, k, n, wrong - k, len(judged) - n, p))
     found.sort(key=lambda item: item[-1])
-    out, largest = [], 0.0
-    for rank, item in enumerate(found):
-        largest = max(largest, min(1.0, item[-1] * (len(found) - rank)))
-        if item[2] * item[5] > item[4] * item[3]:
-            out.append(Cluster(*item, largest))
-    return out
+    corrected = holm([item[-1] for item in found])
+    return [
+        Cluster(*item, p)
+        for item, p in zip(found, corrected, strict=True)
+        if item[2] * item[5] > item[4] * item[3]
+    ]
 
 
 def _conditions(outcome: Outcome) -> set[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from scenewright.evaluation.reader.model import (
 from scenewright.evaluation.reader.tracks import crop_side, fill_gaps
 from scenewright.evaluation.small_run import SmallRun
 from scenewright.machine import keep_freed_memory
+from scenewright.media.atomic import atomic
 from scenewright.world.scene import COLORS
 
 #: From this share of training on, half of the batches use the detector's own tracks.
@@ -200,8 +200,8 @@ def save_reader(reader: Reader, folder: Path) -> None:
         for name, value in reader.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(state, folder / "model.safetensors.partial")
-    os.replace(folder / "model.safetensors.partial", folder / "model.safetensors")
+    with atomic(folder / "model.safetensors") as partial:
+        save_file(state, partial)
     (folder / "config.json").write_text(reader.config.model_dump_json(indent=2) + "\n")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from scenewright.evaluation.recognition.model import (
     SegmentNetwork,
     SegmentsConfig,
 )
+from scenewright.media.atomic import atomic
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "recognition"
 
@@ -46,9 +46,8 @@ def save(network: Recogniser | SegmentNetwork, folder: Path = WEIGHTS) -> None:
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    partial = folder / f"{name}.safetensors.partial"
-    save_file(state, partial)
-    os.replace(partial, folder / f"{name}.safetensors")
+    with atomic(folder / f"{name}.safetensors") as partial:
+        save_file(state, partial)
     (folder / f"{name}.json").write_text(network.config.model_dump_json(indent=2) + "\n")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from scenewright.clip import Clip
 from scenewright.evaluation.distribution.networks import world_features
 from scenewright.evaluation.reader.data import SEED_OFFSETS, STORED_FRAMES, reader_scene, render_scenes
 from scenewright.evaluation.semantics.learned import Agreement, AgreementConfig
+from scenewright.media.atomic import atomic
 from scenewright.world.describing import description_of
 from scenewright.world.grammar import write
 from scenewright.world.scene import (
@@ -149,9 +149,9 @@ def main() -> None:
     scenes, features = seen(range(options.clips))
     network = train([description_of(s) for s in scenes], features, steps=options.steps)
     options.save.mkdir(parents=True, exist_ok=True)
-    partial = options.save / "agreement.safetensors.partial"
-    save_file({n: w.half() if w.is_floating_point() else w for n, w in network.state_dict().items()}, partial)
-    os.replace(partial, options.save / "agreement.safetensors")
+    state = {n: w.half() if w.is_floating_point() else w for n, w in network.state_dict().items()}
+    with atomic(options.save / "agreement.safetensors") as partial:
+        save_file(state, partial)
     scenes, features = seen(range(SEED_OFFSETS["test"], SEED_OFFSETS["test"] + 512))
     print(json.dumps(check(network, [description_of(s) for s in scenes], features)))
 
