@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from typing import Any, Literal
 
 import torch
@@ -88,7 +90,8 @@ def train_hogwild(model: nn.Module, loss: Loss, config: HogwildConfig) -> None:
         raise ValueError("Hogwild workers share weights in the CPU's memory; move the model to the CPU")
     model.share_memory()
     optimizer = _shared(_optimizer(model, config)) if config.shared_statistics else None
-    context = spawn(_work, (model, optimizer, loss, config), nprocs=config.workers, join=False)
+    begin = get_context("spawn").Barrier(config.workers)
+    context = spawn(_work, (model, optimizer, loss, config, begin), nprocs=config.workers, join=False)
     deadline = time.monotonic() + config.timeout_seconds
     try:
         while not context.join(timeout=max(0.0, deadline - time.monotonic())):
@@ -102,12 +105,18 @@ def train_hogwild(model: nn.Module, loss: Loss, config: HogwildConfig) -> None:
 
 
 def _work(
-    worker: int, shared: nn.Module, optimizer: torch.optim.Optimizer | None, loss: Loss, config: HogwildConfig
+    worker: int,
+    shared: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    loss: Loss,
+    config: HogwildConfig,
+    begin: Barrier,
 ) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(keyed_seed(config.seed, "hogwild", worker))
     optimizer = optimizer or _optimizer(shared, config)
     own = copy.deepcopy(shared)
+    begin.wait()  # else who starts first may be done before the next one has its imports
     for step in range(config.steps):
         own.load_state_dict(shared.state_dict())
         loss(own, worker, step).backward()
