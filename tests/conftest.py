@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from scenewright.generation.autoencoder import Autoencoder
-from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
 from scenewright.text.tokenizer import Tokenizer

@@ -6,7 +6,7 @@ import pytest
 
 from scenewright.clip import Prompt
 from scenewright.generation.loading import save_pipeline
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.media import MediaError, decode, probe
 from scenewright.production import default_path, generate, produce, soundtrack
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from scenewright.layout import Layout
+
 if TYPE_CHECKING:
     import torch
 
@@ -130,7 +132,8 @@ class Prompt(BaseModel):
 
     ``width`` and ``height`` in pixels, ``num_frames`` and ``fps`` of the result; ``None`` leaves the choice
     to the model. ``seed`` fixes the randomness: the same prompt and seed give the same frames. ``given``:
-    frames that the video must show; the rest is made to fit them.
+    frames that the video must show; the rest is made to fit them. ``layout``: where things are to be, for
+    models that take layouts; ``None`` leaves that to the model, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -143,6 +146,7 @@ class Prompt(BaseModel):
     num_frames: int | None = Field(default=None, ge=1)
     fps: float | None = Field(default=None, gt=0)
     given: tuple[GivenFrame, ...] = ()
+    layout: Layout | None = None
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

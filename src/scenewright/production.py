@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from scenewright.clip import Clip, Prompt
 from scenewright.generation.extending import check_extension, extend
 from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
-from scenewright.generation.pipeline import Progress, SamplingSettings, TextToVideo
+from scenewright.generation.pipeline import Progress, TextToVideo
+from scenewright.generation.settings import SamplingSettings
 
 if TYPE_CHECKING:
     from scenewright.media.encode import Format

@@ -120,6 +120,7 @@ models: Registry[Any] = Registry(
     "model",
     {
         "flow-transformer": "scenewright.models.flow_transformer:FlowTransformer",
+        "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
     },
 )

@@ -6,7 +6,7 @@ import pytest
 
 from scenewright.cli.main import main
 from scenewright.generation.loading import save_pipeline
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.media import decode, probe, save_image
 
 

@@ -9,8 +9,8 @@ from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.extending import extend, pieces
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.loading import load_pipeline, save_pipeline
-from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.resizing import fitted
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.bottlenecks import BottleneckConfig
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
 

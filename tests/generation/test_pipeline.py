@@ -6,7 +6,7 @@ import pytest
 
 from scenewright.clip import Prompt
 from scenewright.generation.loading import ModelError, load_pipeline, save_pipeline
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 
 
 def test_a_clip_does_not_depend_on_what_else_is_made(tiny_pipeline):

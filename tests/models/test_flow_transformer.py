@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.samplers import dpmpp_2m, sigma_schedule
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from scenewright.generation.pipeline import SamplingSettings
 from scenewright.generation.samplers import euler, shortcut, sigma_schedule
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.training.draws import Draws
 from scenewright.training.objectives import FewSteps, FewStepsConfig, Inputs

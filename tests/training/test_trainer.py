@@ -11,7 +11,7 @@ import torch
 from scenewright.config import load_recipe, to_yaml
 from scenewright.data.streams import StreamConfig
 from scenewright.generation.loading import load_pipeline
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
 from scenewright.training.checkpoint import CheckpointStore, split_plain

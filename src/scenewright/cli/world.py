@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,10 +185,10 @@ def describe_command(scene: str, seed: int, phrasings: int, seconds: float, as_j
 @click.option(
     "--as",
     "kind",
-    type=click.Choice(["videos", "shards"]),
+    type=click.Choice(["videos", "shards", "scenes"]),
     default="videos",
     show_default=True,
-    help="MP4 files with index.jsonl, or raw shards for training.",
+    help="MP4 files with index.jsonl, raw shards for training, or the scenes alone, not rendered.",
 )
 @_size
 @click.option("--num-frames", type=click.IntRange(1, 10_000), default=16, show_default=True)
@@ -235,8 +237,11 @@ def sample_command(
     source = load_recipe(WorldSource, None, settings).model_copy(
         update={"seed": seed, "width": size[0], "height": size[1], "num_frames": num_frames, "fps": fps}
     )
-    make = render_shards if kind == "shards" else render_videos
-    with Progress("Rendering", total=clips, unit="clips", as_json=as_json) as bar:
+    make: Callable[..., None] = functools.partial(render_shards, frames=kind == "shards")
+    if kind == "videos":
+        make = render_videos
+    title = "Sampling" if kind == "scenes" else "Rendering"
+    with Progress(title, total=clips, unit="clips", as_json=as_json) as bar:
         make(source, output, clips, workers=workers, on_done=bar.advance)
     if sheet:
         _draw_sheet(source, min(clips, 16), sheet)

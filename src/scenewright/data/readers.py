@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -15,7 +15,9 @@ from scenewright.data.encoded import Encoded
 from scenewright.data.order import Columns
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import caption
+from scenewright.layout import Layout
 from scenewright.seeds import keyed_seed
+from scenewright.world.boxes import layout_of
 from scenewright.world.scene import Scene
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class Item(NamedTuple):
     """One clip. ``frames``: uint8 (T, H, W, 3), T = 0 where its ``latents``, float16 (Z, t, h, w), do;
     ``words``: vectors of the caption's words, (S, E), where they come from a cache. ``changed``, ``refused``:
-    whether augmentation changed it, and whether the caption forbade a change."""
+    whether augmentation changed it, and whether the caption forbade a change. ``layout``: where things are,
+    where the stream tells."""
 
     frames: np.ndarray
     caption: str
@@ -33,6 +36,7 @@ class Item(NamedTuple):
     words: torch.Tensor | None = None
     changed: bool = False
     refused: bool = False
+    layout: Layout | None = None
 
 
 class Reader(Protocol):
@@ -58,11 +62,14 @@ class WorldReader:
 
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
         scenes = [self.config.scene(i) for i in clips]
-        rendered = self.config.render(scenes)
+        if self.config.layouts == "instead":
+            rendered = np.broadcast_to(_no_frames(self.config), (len(scenes), *_no_frames(self.config).shape))
+        else:
+            rendered = self.config.render(scenes)
         return [
             _augmented(
                 self.config, frames, caption(scene, keyed_seed(self.config.seed, "caption", sample)), sample
-            )
+            )._replace(layout=_layout(self.config, scene))
             for frames, scene, sample in zip(rendered, scenes, samples, strict=True)
         ]
 
@@ -85,6 +92,8 @@ class ShardReader:
         self.datasets = [Shards(folder) for folder in config.shards]
         for dataset in self.datasets:
             info = dataset.info
+            if config.layouts != "instead" and not dataset.has_frames:
+                raise ValueError(f"{dataset.folder} holds scenes without frames; make shards of them")
             found = (info.num_frames, info.height, info.width)
             if found != (config.num_frames, config.height, config.width):
                 raise ValueError(
@@ -114,18 +123,35 @@ class ShardReader:
         index = int(clip - (self.ends[which - 1] if which else 0))
         dataset = self.datasets[which]
         latents = self.latents[which].values(index) if self.latents else None
-        if latents is None or self.config.frames_too:
+        if self.config.layouts != "instead" and (latents is None or self.config.frames_too):
             frames = dataset.frames(index)
         else:
-            frames = np.empty((0, self.config.height, self.config.width, 3), np.uint8)
+            frames = _no_frames(self.config)
         key = keyed_seed(self.config.seed, "caption", sample)
         if self.texts:
             texts = self.texts[which]
             chosen = key % texts.info.shape[0]
             text, length = texts.notes(index)[chosen]
-            return Item(frames, text, latents, torch.from_numpy(texts.values(index)[chosen, :length].copy()))
-        text = caption(Scene.model_validate(dataset.row(index)), key)
-        return Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
+            words = torch.from_numpy(texts.values(index)[chosen, :length].copy())
+            layout = _layout(self.config, lambda: Scene.model_validate(dataset.row(index)))
+            return Item(frames, text, latents, words, layout=layout)
+        scene = Scene.model_validate(dataset.row(index))
+        text = caption(scene, key)
+        item = Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
+        return item._replace(layout=_layout(self.config, scene))
+
+
+def _layout(config: StreamConfig, scene: Scene | Callable[[], Scene]) -> Layout | None:
+    if config.layouts == "none":
+        return None
+    found = scene if isinstance(scene, Scene) else scene()
+    return layout_of(
+        found, width=config.width, height=config.height, num_frames=config.num_frames, fps=config.fps
+    )
+
+
+def _no_frames(config: StreamConfig) -> np.ndarray:
+    return np.empty((0, config.height, config.width, 3), np.uint8)
 
 
 def _augmented(config: StreamConfig, frames: np.ndarray, text: str, sample: int) -> Item:

@@ -1,7 +1,8 @@
 """Shards: raw frames that are memory-mapped, beside one JSON line a clip.
 
 A dataset is a folder with ``dataset.json`` (what it holds and the fingerprint of what made it) and pairs
-``shard-00000.npy`` (uint8 (N, T, H, W, 3)) and ``shard-00000.jsonl``. Raw frames cost disk and no decoding.
+``shard-00000.npy`` (uint8 (N, T, H, W, 3)) and ``shard-00000.jsonl``. Raw frames cost disk and no decoding. A
+dataset of scenes alone has only the latter.
 """
 
 from __future__ import annotations
@@ -52,16 +53,19 @@ class ShardWriter:
             with atomic(manifest) as part:
                 part.write_text(json.dumps(info.model_dump(), indent=2) + "\n", "utf-8")
 
-    def missing(self) -> list[int]:
-        return [i for i in range(self.info.shards) if not self._path(i, "jsonl").exists()]
+    def missing(self, frames: bool = True) -> list[int]:
+        """The shards that are not there; ``frames``: those whose frames are not, too."""
+        suffixes = ("jsonl", "npy") if frames else ("jsonl",)
+        return [i for i in range(self.info.shards) if not all(self._path(i, s).exists() for s in suffixes)]
 
-    def write(self, shard: int, frames: np.ndarray, rows: Sequence[dict[str, Any]]) -> None:
-        """``frames``: uint8 (n, T, H, W, 3), n the shard's count; the rows are written last."""
+    def write(self, shard: int, frames: np.ndarray | None, rows: Sequence[dict[str, Any]]) -> None:
+        """``frames``: uint8 (n, T, H, W, 3), n the shard's count, or none; the rows are written last."""
         info = self.info
-        expected = (info.count(shard), info.num_frames, info.height, info.width, 3)
-        assert frames.shape == expected, (frames.shape, expected)
-        with atomic(self._path(shard, "npy")) as part, part.open("wb") as file:
-            np.save(file, frames)
+        if frames is not None:
+            expected = (info.count(shard), info.num_frames, info.height, info.width, 3)
+            assert frames.shape == expected, (frames.shape, expected)
+            with atomic(self._path(shard, "npy")) as part, part.open("wb") as file:
+                np.save(file, frames)
         with atomic(self._path(shard, "jsonl")) as part:
             lines = (json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
             part.write_text("".join(lines), "utf-8")
@@ -88,6 +92,11 @@ class Shards:
 
     def __len__(self) -> int:
         return self.info.clips
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether there are frames beside the scenes."""
+        return (self.folder / "shard-00000.npy").exists()
 
     @cached_property
     def _frames(self) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from scenewright.data.readers import Item, Reader, ShardReader, WorldReader
 from scenewright.data.sampling import Mixture
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import WorldSource
+from scenewright.layout import Layout
 
 #: What the parts of a mixture have alike, and take over from the whole.
 _ALIKE = ("width", "height", "num_frames", "fps", "split")
@@ -44,7 +45,8 @@ class StreamConfig(WorldSource):
     From shards the clips repeat in a new order every epoch; their captions are always written anew.
     ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames
     (with ``frames_too``, beside them), and of its encoded captions, of which one is read instead of writing a
-    new one; ``data encode`` makes them.
+    new one; ``data encode`` makes them. ``layouts``: whether the clips come with their layouts, beside the
+    frames or instead of them; then nothing is rendered.
 
     ``order``: which clips come when, for shards. ``augment``: how clips and, with them, captions are changed.
     ``mixture``: several streams by ratio in place of this one, each with its own source and changes; sizes
@@ -55,6 +57,7 @@ class StreamConfig(WorldSource):
     latents: tuple[Path, ...] = ()
     texts: tuple[Path, ...] = ()
     frames_too: bool = False
+    layouts: Literal["none", "beside", "instead"] = "none"
     order: OrderConfig = ShuffledConfig()
     augment: AugmentConfig = AugmentConfig()
     mixture: tuple[MixturePart, ...] = ()
@@ -88,6 +91,10 @@ class StreamConfig(WorldSource):
                 )
             if folders and self.augment != AugmentConfig():
                 raise ValueError(f"augment cannot change {name} that were made beforehand; leave one out")
+        if self.layouts != "none" and self.augment != AugmentConfig():
+            raise ValueError("augment does not change layouts; leave data.augment or data.layouts out")
+        if self.layouts == "instead" and self.latents:
+            raise ValueError("data.layouts = instead leaves the latents out, too; say beside")
         if self.frames_too and not self.latents:
             raise ValueError("frames_too is for frames beside their latents; name latents, or leave it out")
         return self
@@ -104,7 +111,7 @@ class StreamConfig(WorldSource):
     def _check_mixture(self) -> StreamConfig:
         if not self.mixture:
             return self
-        for name in ("shards", "latents", "texts", "frames_too", "order", "augment"):
+        for name in ("shards", "latents", "texts", "frames_too", "layouts", "order", "augment"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} beside mixture does nothing; say it in the parts of the mixture")
         for part in self.mixture:
@@ -112,9 +119,11 @@ class StreamConfig(WorldSource):
             if data.mixture or data.order.name != "shuffled":
                 raise ValueError("a part of a mixture has no mixture or order of its own")
             first = self.mixture[0].data
-            kinds = [(bool(d.latents), d.frames_too) for d in (data, first)]
+            kinds = [(bool(d.latents), d.frames_too, d.layouts) for d in (data, first)]
             if kinds[0] != kinds[1] or data.texts:
-                raise ValueError("latents are of all parts of a mixture or of none, and texts of none")
+                raise ValueError(
+                    "latents and layouts are of all parts of a mixture or of none, and texts of none"
+                )
             sizes = [(d.frames_out, d.height, d.width) for d in (data, first)]
             if sizes[0] != sizes[1] or (data.height, data.width) != (self.height, self.width):
                 raise ValueError(f"the parts of a mixture differ in (frames, height, width): {sizes}")
@@ -138,7 +147,8 @@ class Batch:
     of latents sees; where they come from a cache, there are frames only with ``frames_too`` (else T = 0).
     ``words``: the vectors of each caption's words, float16 (S, E), where they come from a cache.
     ``weights``: float32 (B,) of the samples' losses, None where all are 1. ``notes``: numbers for the log.
-    ``whole``: how many samples the batch has in all processes."""
+    ``whole``: how many samples the batch has in all processes. ``layouts``: where the things of each clip
+    are, where the stream tells."""
 
     frames: torch.Tensor
     captions: list[str]
@@ -148,6 +158,7 @@ class Batch:
     weights: torch.Tensor | None = None
     notes: Mapping[str, float] = field(default_factory=dict)
     whole: int = 0
+    layouts: tuple[Layout, ...] | None = None
 
 
 class Pick(NamedTuple):
@@ -211,7 +222,8 @@ class Batches(Dataset[Batch]):
         if self.parts[0].latents:
             latents = torch.from_numpy(np.stack([item.latents for item in items if item.latents is not None]))
             latents = latents.float()
-        return Batch(frames, captions, rows, latents, vectors, weights, notes, len(chosen.clips))
+        layouts = tuple(item.layout for item in items if item.layout is not None) or None
+        return Batch(frames, captions, rows, latents, vectors, weights, notes, len(chosen.clips), layouts)
 
 
 def _parts(config: StreamConfig) -> list[StreamConfig]:

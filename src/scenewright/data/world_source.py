@@ -92,11 +92,13 @@ def render_shards(
     *,
     shard_size: int = 64,
     workers: int = 1,
+    frames: bool = True,
     on_done: Callable[[int], None] | None = None,
 ) -> None:
     """Write ``clips`` clips and their scenes; goes on where an earlier run of the same source stopped.
 
-    ``on_done`` is told the number of clips of each finished shard.
+    ``frames`` False leaves the clips out: the scenes alone. ``on_done`` is told the number of clips of each
+    finished shard.
     """
     info = ShardsInfo(
         clips=clips,
@@ -108,10 +110,10 @@ def render_shards(
         fingerprint=fingerprint(source),
     )
     writer = ShardWriter(folder, info)
-    missing = writer.missing()
+    missing = writer.missing(frames)
     if on_done:
         on_done(clips - sum(info.count(shard) for shard in missing))
-    _run(_render_shard, [(source, writer, shard) for shard in missing], workers, on_done)
+    _run(_render_shard, [(source, writer, shard, frames) for shard in missing], workers, on_done)
 
 
 def render_videos(
@@ -182,12 +184,12 @@ def _video_name(index: int) -> str:
     return f"clip-{index:06d}.mp4"
 
 
-def _render_shard(job: tuple[WorldSource, ShardWriter, int]) -> int:
-    source, writer, shard = job
+def _render_shard(job: tuple[WorldSource, ShardWriter, int, bool]) -> int:
+    source, writer, shard, rendered = job
     first = shard * writer.info.shard_size
     count = writer.info.count(shard)
     scenes = [source.scene(first + i) for i in range(count)]
-    frames = source.render(scenes)
+    frames = source.render(scenes) if rendered else None
     writer.write(shard, frames, [json.loads(scene.model_dump_json()) for scene in scenes])
     return count
 

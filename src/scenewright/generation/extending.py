@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenewright.clip import Clip, GivenFrame, Prompt
-from scenewright.generation.pipeline import Progress, SamplingSettings, TextToVideo
+from scenewright.generation.pipeline import Progress, TextToVideo
 from scenewright.generation.resizing import fitted, wanted_size
+from scenewright.generation.settings import SamplingSettings
 from scenewright.seeds import keyed_seed
 
 

@@ -1,5 +1,6 @@
 """A model's folder: ``config.json``, ``model.safetensors``, ``tokenizer.model``, ``words.txt``; for a model
-of latents also ``autoencoder/``, the folder of what decodes them.
+of latents also ``autoencoder/``, the folder of what decodes them, and for one that takes layouts
+``planner/``, the folder of what plans them.
 
 The folder is all that ``generate`` needs, and what training exports. Weights are stored as float16 or float32
 and computed in float32.
@@ -19,26 +20,32 @@ from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
 from scenewright.generation.model_folder import (
     AUTOENCODER,
+    PLANNER,
     SHIPPED,
     WEIGHTS,
     ModelError,
     load_weights,
     lossless_dtype,
+    randomised,
     replacing,
     save_weights,
 )
-from scenewright.generation.pipeline import SamplingSettings, TextToVideo
+from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.planner import Planner, load_planner, save_planner
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
 
 DEFAULT_MODEL = "nano"
 
+_MAKE_NO_VIDEOS = {"video-autoencoder": "a video autoencoder", "layout-planner": "a planner of layouts"}
+
 
 class ModelCard(Config):
     """The contents of ``config.json``. ``family`` names the network in the registry of models;
     ``sampling`` and ``fast`` are the recommended settings, the latter for few steps, where the model has
-    learned those; ``autoencoder`` is the hash of the one beside it."""
+    learned those; ``autoencoder`` and ``planner`` are the hashes of those beside it."""
 
     family: str = "flow-transformer"
     name: str
@@ -46,6 +53,7 @@ class ModelCard(Config):
     sampling: SamplingSettings = SamplingSettings()
     fast: SamplingSettings | None = None
     autoencoder: str | None = None
+    planner: str | None = None
 
     def build(self) -> FlowTransformer:
         """The network with fresh weights. ValueError: an unknown family, or sizes that do not fit it."""
@@ -81,6 +89,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
         words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
         name=card.name,
         autoencoder=_load_autoencoder(folder, card, device),
+        planner=_load_planner(folder, card, device),
         model_hash=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     )
 
@@ -92,18 +101,17 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
     """
     folder = _find(model)
     card = _read_card(folder)
+    planner = _load_planner(folder, card, "cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = card.build()
-        for parameter in network.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.02)
+        network = randomised(card.build())
     return TextToVideo(
         model=network,
         tokenizer=Tokenizer.load(folder / "tokenizer.model"),
         settings=card.sampling,
         fast=card.fast,
         autoencoder=_load_autoencoder(folder, card, "cpu"),
+        planner=None if planner is None else planner.untrained(seed),
         name=f"{card.name}-untrained",
     )
 
@@ -113,12 +121,16 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     autoencoder = pipeline.autoencoder
     if autoencoder is not None:
         save_autoencoder(autoencoder, folder / AUTOENCODER, lossless_dtype(autoencoder.network))
+    planner = pipeline.planner
+    if planner is not None:
+        save_planner(planner, folder / PLANNER, lossless_dtype(planner.network))
     card = ModelCard(
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
         sampling=pipeline.settings,
         fast=pipeline.fast,
         autoencoder=None if autoencoder is None else autoencoder.hash,
+        planner=None if planner is None else planner.hash,
     )
     with replacing(folder) as new:
         save_weights(pipeline.model, new, dtype)
@@ -136,6 +148,15 @@ def _load_autoencoder(folder: Path, card: ModelCard, device: str | torch.device)
             f"{folder / AUTOENCODER} is another autoencoder than the model's; export the model again"
         )
     return autoencoder
+
+
+def _load_planner(folder: Path, card: ModelCard, device: str | torch.device) -> Planner | None:
+    if card.planner is None:
+        return None
+    planner = load_planner(folder / PLANNER, device)
+    if planner.hash != card.planner:
+        raise ModelError(f"{folder / PLANNER} is another planner than the model's; export the model again")
+    return planner
 
 
 def _find(model: str | Path) -> Path:
@@ -159,6 +180,6 @@ def _read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{file}: {validation_summary(error)}") from None
     except RegistryError as error:
         raise ModelError(f"{file}: {error}") from None
-    if card.family == "video-autoencoder":
-        raise ModelError(f"{folder} is a video autoencoder, which makes no videos from text")
+    if card.family in _MAKE_NO_VIDEOS:
+        raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[card.family]}, which makes no videos from text")
     return card

@@ -7,15 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-#: The file of weights in a model's folder, and the folder of the autoencoder in that of a model of latents.
+N = TypeVar("N", bound=nn.Module)
+
+#: The file of weights in a model's folder; in it the folders of a latent model's autoencoder and a planner.
 WEIGHTS = "model.safetensors"
 AUTOENCODER = "autoencoder"
+PLANNER = "planner"
 
 #: Where the models of the package are.
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -43,6 +47,14 @@ def save_weights(network: nn.Module, folder: Path, dtype: torch.dtype) -> None:
     }
     save_file(tensors, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # the library leaves it readable by its owner only
+
+
+def randomised(network: N) -> N:
+    """``network`` with random numbers where all weights of a tensor are 0: such layers would say nothing."""
+    for parameter in network.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
+    return network
 
 
 def lossless_dtype(network: nn.Module) -> torch.dtype:

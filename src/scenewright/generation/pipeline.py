@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any
 
 import torch
-from pydantic import Field, field_validator, model_validator
 
 from scenewright.clip import Clip, GivenFrame, Prompt, tensor_to_frames
-from scenewright.config import Config
 from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
+from scenewright.generation.planner import Planner
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
 
 #: Called after each sampling step with (prompt index, step, steps).
 Progress = Callable[[int, int, int], None]
-
-
-class SamplingSettings(Config):
-    """How to sample. ``guidance_interval``: the noise levels at which guidance is applied. The ``shortcut``
-    sampler is for networks that have learned long steps, with guidance in them: it goes with scale 1."""
-
-    steps: int = Field(default=16, ge=1, le=1000)
-    sampler: str = "dpmpp_2m"
-    guidance_scale: float = Field(default=3.0, ge=0)
-    guidance_interval: tuple[float, float] = (0.0, 1.0)
-    shift: float = Field(default=5.0, gt=0)
-
-    @field_validator("sampler")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in SAMPLERS:
-            raise ValueError(f"there is no sampler {name!r}; known: {', '.join(SAMPLERS)}")
-        return name
-
-    def changed(self, changes: Mapping[str, Any]) -> Self:
-        """The same with some settings changed; those that are None stay. ValueError: they do not fit."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return type(self).model_validate({**self.model_dump(), **given})
-
-    @model_validator(mode="after")
-    def _folded(self) -> SamplingSettings:
-        if self.sampler == "shortcut" and self.guidance_scale != 1:
-            raise ValueError(
-                "the shortcut sampler has its guidance learned in; leave the guidance scale at 1"
-            )
-        return self
 
 
 @dataclass(eq=False)
@@ -63,7 +32,8 @@ class TextToVideo:
     ``words``: the words its training captions had, or empty where that is not recorded. ``model_hash``:
     SHA-256 of the weights file. ``settings``: the settings the model's makers recommend; ``fast``: those for
     few steps, None where the model has not learned any. ``autoencoder``: what decodes the latents that the
-    model makes; None where it makes pixels.
+    model makes; None where it makes pixels. ``planner``: what plans the layouts that the model takes; without
+    one it takes those of the prompts.
     """
 
     model: FlowTransformer
@@ -74,6 +44,7 @@ class TextToVideo:
     name: str = "unnamed"
     model_hash: str = ""
     autoencoder: Autoencoder | None = None
+    planner: Planner | None = None
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -141,6 +112,7 @@ class TextToVideo:
                 )
             self._native_frames(prompt)
             self._places(prompt)
+            self._check_layout(prompt)
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
@@ -209,18 +181,43 @@ class TextToVideo:
         )
         ids, mask = ids.to(self.device), mask.to(self.device)
         words, pooled = self.model.encode_text(ids, mask)
+        layout = self._layout(prompt, words, mask)
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
             twice = None if given is None else given.expand(2, -1, -1, -1, -1)
             sigmas = z.new_full((2,), sigma)
-            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, twice)
+            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, twice, layout_BNF=layout)
             return x[:1], x[1:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
             spans = z.new_full((1,), span) if span else None
-            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], given, spans)
+            led = None if layout is None else layout[:1]
+            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], given, spans, led)
 
         return both, positive_only
+
+    def _layout(self, prompt: Prompt, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
+        """Features float32 (2, N, F) of the layout to make, and of none for the negative text; None for a
+        model that takes no layouts. With given frames there is none unless the prompt has one: they say where
+        things are."""
+        config = self.model.config.layout
+        if config is None:
+            return None
+        layout = prompt.layout
+        if layout is None and self.planner is not None and not prompt.given:
+            layout = self.planner.plan(words, mask, prompt.seed)
+        features = torch.zeros(2, config.slots, config.features)
+        if layout is not None:
+            features[0] = config.encode(layout)
+        return features.to(self.device)
+
+    def _check_layout(self, prompt: Prompt) -> None:
+        """ValueError where the prompt's layout cannot be met."""
+        if prompt.layout is None:
+            return
+        if self.model.config.layout is None:
+            raise ValueError(f"{self.name} was not trained with layouts; it makes videos from text alone")
+        self.model.config.layout.encode(prompt.layout)
 
     @property
     def most_frames(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +41,15 @@ class TextEmbedder:
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
+    @torch.no_grad()
+    def embed_together(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors float32 (B, S, E) and mask bool (B, S) of many texts at once, which is faster than one by
+        one and the same but for rounding."""
+        ids, mask = self.tokenizer.batch(texts, self.config.max_tokens, multiple=8)
+        device = self.encoder.positions.device
+        words, _ = self.encoder(ids.to(device), mask.to(device))
+        return words, mask.to(device)
+
     @torch.inference_mode()
     def embed(self, text: str) -> torch.Tensor:
         """The vectors of a text's tokens, float16 (S, E), on the CPU; S at most the encoder's limit."""
@@ -47,3 +57,14 @@ class TextEmbedder:
         device = self.encoder.positions.device
         words, _ = self.encoder(ids.to(device), mask.to(device))
         return words[0].to("cpu", torch.float16)
+
+
+def padded(words: Sequence[torch.Tensor], multiple: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    """Word vectors float32 (B, S, E), zeros behind their ends, and mask bool (B, S)."""
+    length = -(-max(len(vectors) for vectors in words) // multiple) * multiple
+    x_BSE = torch.zeros(len(words), length, words[0].shape[1])
+    mask_BS = torch.zeros(len(words), length, dtype=torch.bool)
+    for row, vectors in enumerate(words):
+        x_BSE[row, : len(vectors)] = vectors
+        mask_BS[row, : len(vectors)] = True
+    return x_BSE, mask_BS

@@ -3,8 +3,8 @@
 The clip, pixels or latents, is cut into patches of (frames, rows, columns); a narrow linear bottleneck
 embeds each patch (Li & He 2025, "Back to basics: let denoising generative models denoise"), transformer
 blocks with adaptive RMS norm (Peebles & Xie 2023) attend to each other and to the words, and a linear layer
-paints each patch of the clean clip. A network may also take frames that are given, and how far a step of
-sampling goes; layers for these begin as zeros, so that a network trained without goes on with them.
+paints each patch of the clean clip. A network may also take frames that are given, a layout, and how far a
+step of sampling goes; layers for these begin as zeros, so that a network trained without goes on with them.
 
 B = batch, C = channels, T/H/W = frames, rows, columns, L = patches, D = width, S = words, E = text width.
 """
@@ -26,6 +26,7 @@ from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
+from scenewright.models.layout import LayoutConfig, LayoutEmbedding, seen_from_patches
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, masked_mean
 
 #: Of what is given of a clip: its colours, and whether a pixel is known.
@@ -44,6 +45,8 @@ class FlowTransformerConfig(Config):
     how many of them stand behind each that it sees, and ``given_pixels`` how many rows and columns: 1 and 1
     for pixels, 4 and 8 for latents of 4x8x8 pixels. Given frames are pixels in both.
     ``spans``: whether it takes the length of a sampling step, and so can be trained to make long ones.
+    ``layout``: for a network that takes layouts, what they have. ``modulation_rank``: 0 for whole matrices
+    from noise level and text to the blocks' scales, shifts and gates; else their rank, to save parameters.
     """
 
     family: Literal["flow-transformer"] = "flow-transformer"
@@ -59,6 +62,8 @@ class FlowTransformerConfig(Config):
     given_frames: int = Field(default=0, ge=0)
     given_pixels: int = Field(default=1, ge=1)
     spans: bool = False
+    layout: LayoutConfig | None = None
+    modulation_rank: int = Field(default=0, ge=0)
     text: TextEncoderConfig = TextEncoderConfig()
     num_frames: int = 16
     height: int = 128
@@ -68,6 +73,11 @@ class FlowTransformerConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> FlowTransformerConfig:
         self.grid(self.num_frames, self.height, self.width_pixels)
+        if self.layout is not None and self.layout.num_frames * self.patch[0] % self.num_frames:
+            raise ValueError(
+                f"layout.num_frames = {self.layout.num_frames} do not share out over "
+                f"{self.num_frames // self.patch[0]} patches in time"
+            )
         return self
 
     @property
@@ -75,6 +85,12 @@ class FlowTransformerConfig(Config):
         """The patch in (frames, rows, columns) of the clip itself."""
         frames, rows, columns = self.patch
         return (frames * self.given_frames, rows * self.given_pixels, columns * self.given_pixels)
+
+    @property
+    def layout_frames(self) -> int:
+        """Frames of a layout to a patch."""
+        assert self.layout is not None
+        return self.layout.num_frames * self.patch[0] // self.num_frames
 
     def grid(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """Token grid of a clip; ValueError where the clip is no whole number of patches."""
@@ -139,6 +155,9 @@ class FlowTransformer(nn.Module):
                 zeros(nn.Linear(config.bottleneck, width, bias=False)),
             )
             self.context_parallel_inputs = {**self.context_parallel_inputs, "given_in": (0, 1)}
+        if config.layout is not None:
+            self.layout_in = LayoutEmbedding(config.layout, config.layout_frames, width, config.bottleneck)
+            self.context_parallel_inputs = {**self.context_parallel_inputs, "layout_in": (0, 1)}
         if config.spans:
             # No bias: a span of 0 changes nothing.
             self.span = nn.Sequential(
@@ -154,6 +173,7 @@ class FlowTransformer(nn.Module):
                 int(config.mlp_ratio * width),
                 config.text.width,
                 BranchDropout(config.dropout, depth),
+                config.modulation_rank,
             )
             for depth in linear_depth_rates(config.stochastic_depth, config.layers)
         )
@@ -179,6 +199,7 @@ class FlowTransformer(nn.Module):
         mask_BS: torch.Tensor,
         given_BGTHW: torch.Tensor | None = None,
         span_B: torch.Tensor | None = None,
+        layout_BNF: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The predicted clean clip, shaped as ``z_BCTHW``. ``sigma_B``: float noise levels in [0, 1].
 
@@ -186,10 +207,11 @@ class FlowTransformer(nn.Module):
         it, 0 elsewhere, and a channel that is 1 where they are; None where nothing is. ``span_B``: float, how
         much the noise level falls in the sampling step that the prediction is for: the step goes along the
         straight line to the predicted clip. None, or 0, for the expected clip, which is right for infinitely
-        short steps.
+        short steps. ``layout_BNF``: float features of layouts, see :class:`.layout.LayoutConfig`; all 0 for a
+        clip without one.
 
         Raises:
-            ValueError: frames or spans for a network that takes none.
+            ValueError: frames, spans or layouts for a network that takes none.
         """
         grid = self.config.grid(*z_BCTHW.shape[2:])
         x_BLD = self.patch_in(patchify(z_BCTHW, grid, self.config.patch))
@@ -197,6 +219,11 @@ class FlowTransformer(nn.Module):
             if not self.config.given_frames:
                 raise ValueError("this network takes no given frames (network.given_frames = 0)")
             x_BLD = x_BLD + self.given_in(patchify(given_BGTHW, grid, self.config.given_patch))
+        if layout_BNF is not None:
+            if self.config.layout is None:
+                raise ValueError("this network takes no layouts (network.layout is not set)")
+            seen = seen_from_patches(layout_BNF, self.config.layout, grid, self.config.layout_frames)
+            x_BLD = x_BLD + self.layout_in(seen, layout_BNF)
         coordinates = grid_coordinates(grid, z_BCTHW.device)
         x_BLD = x_BLD + self.position(_position_features(coordinates).to(x_BLD.dtype))
         rotation = rotary_angles(coordinates, self.config.width // self.config.heads)
@@ -217,7 +244,9 @@ class FlowTransformer(nn.Module):
 class Block(nn.Module):
     """Self-attention, cross-attention to the words, feed-forward; adaptive norm, gates start at 0."""
 
-    def __init__(self, width: int, heads: int, hidden: int, text_width: int, drop: BranchDropout) -> None:
+    def __init__(
+        self, width: int, heads: int, hidden: int, text_width: int, drop: BranchDropout, rank: int = 0
+    ) -> None:
         super().__init__()
         self.drop = drop
         self.norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
@@ -225,7 +254,11 @@ class Block(nn.Module):
         self.cross_norm = nn.RMSNorm(width, eps=1e-6)
         self.cross_attention = Attention(width, heads, context_width=text_width)
         self.mlp = SwiGLU(width, hidden)
-        self.modulation = zeros(nn.Linear(width, 6 * width))
+        self.modulation: nn.Module = zeros(nn.Linear(width, 6 * width))
+        if rank:
+            self.modulation = nn.Sequential(
+                nn.Linear(width, rank, bias=False), zeros(nn.Linear(rank, 6 * width))
+            )
         nn.init.zeros_(self.cross_attention.out.weight)
 
     def forward(
@@ -234,7 +267,7 @@ class Block(nn.Module):
         condition_BD: torch.Tensor,
         words_BSE: torch.Tensor,
         mask_BS: torch.Tensor,
-        rotation: torch.Tensor,
+        rotation: torch.Tensor | None,
     ) -> torch.Tensor:
         modulation = self.modulation(condition_BD)[:, None].chunk(6, dim=-1)
         scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = modulation

@@ -29,7 +29,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
-        self.layers = nn.ModuleList(_Layer(config.width, config.heads) for _ in range(config.layers))
+        self.layers = nn.ModuleList(TextLayer(config.width, config.heads) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         nn.init.normal_(self.tokens.weight, std=0.02 * 8)
 
@@ -45,7 +45,9 @@ class TextEncoder(nn.Module):
         return x_BSD, masked_mean(x_BSD, mask_BS)
 
 
-class _Layer(nn.Module):
+class TextLayer(nn.Module):
+    """Self-attention over the tokens and a feed-forward network, each after a norm."""
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attention_norm = nn.RMSNorm(width, eps=1e-6)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from scenewright.config import Config, fingerprint
 from scenewright.data.streams import StreamConfig
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.training.callbacks.guard import GuardConfig
 from scenewright.training.callbacks.profiling import ProfileConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from scenewright.data.world_source import say
 from scenewright.seeds import keyed_seed
@@ -22,6 +23,11 @@ def training_tokenizer(vocabulary: int) -> Tokenizer:
 def training_words() -> frozenset[str]:
     """Every word that the training captions can have, lower case."""
     return known_words()
+
+
+def training_captions(count: int) -> list[str]:
+    """Captions of scenes of every difficulty."""
+    return list(islice(_corpus(), count))
 
 
 def _corpus() -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from scenewright.data.streams import StreamConfig
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig
 from scenewright.training import vocabulary

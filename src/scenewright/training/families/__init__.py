@@ -6,21 +6,25 @@ from pydantic import Tag
 
 from scenewright.config import kind
 from scenewright.models.flow_transformer import FlowTransformerConfig
+from scenewright.models.layout_planner import LayoutPlannerConfig
 from scenewright.models.video_autoencoder import VideoAutoencoderConfig
 from scenewright.training.families.autoencoders import AutoencoderFamily
 from scenewright.training.families.base import Family
+from scenewright.training.families.layout_planners import LayoutPlannerFamily
 from scenewright.training.families.text_to_video import TextToVideoFamily
 
 #: The sizes of any network; the key ``family`` tells which.
 NetworkConfig = Annotated[
     Annotated[FlowTransformerConfig, Tag("flow-transformer")]
-    | Annotated[VideoAutoencoderConfig, Tag("video-autoencoder")],
+    | Annotated[VideoAutoencoderConfig, Tag("video-autoencoder")]
+    | Annotated[LayoutPlannerConfig, Tag("layout-planner")],
     kind("family", "flow-transformer"),
 ]
 
 FAMILIES: dict[str, type[Family]] = {
     "flow-transformer": TextToVideoFamily,
     "video-autoencoder": AutoencoderFamily,
+    "layout-planner": LayoutPlannerFamily,
 }
 
 __all__ = ["FAMILIES", "Family", "NetworkConfig"]

@@ -12,7 +12,7 @@ from torch import nn
 from scenewright.clip import Clip
 from scenewright.data.streams import batches
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
-from scenewright.generation.pipeline import SamplingSettings
+from scenewright.generation.settings import SamplingSettings
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
 from scenewright.training.families.base import Family
 from scenewright.training.objectives import ReconstructionConfig

@@ -40,6 +40,16 @@ class Family(ABC):
     def prepare(self) -> None:  # noqa: B027
         """Write what the run begins with, where it is not there yet."""
 
+    def begin_with(self, name: str, folder: Path, encoder: str) -> None:
+        """A run goes on only with the encoder that it was begun with."""
+        begun = self.output / f"{name}.sha256"
+        if not begun.exists():
+            begun.write_text(encoder + "\n", "utf-8")
+        elif begun.read_text("utf-8").strip() != encoder:
+            raise ValueError(
+                f"{folder} has changed since {self.output} was begun; choose another --output, or put it back"
+            )
+
     @abstractmethod
     def network(self) -> nn.Module:
         """The network with the weights of ``init_from``, or with new ones; in training mode."""

@@ -19,12 +19,13 @@ from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, re
 from scenewright.generation.given import given_input
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
-from scenewright.generation.text_embedding import TextEmbedder
+from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.models.modulation import low_rank_modulations
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family
 from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig, ReconstructionConfig
-from scenewright.training.vocabulary import training_tokenizer, training_words
+from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from scenewright.training.config import TrainingRecipe
     from scenewright.training.objectives import Inputs
     from scenewright.training.planning.workload import StageWork
+
+#: Captions whose conditions modulations of low rank are fitted to.
+_LOW_RANK_TEXTS = 256
 
 
 class TextToVideoFamily(Family):
@@ -53,6 +57,7 @@ class TextToVideoFamily(Family):
                 )
             _check_given(recipe, network, objective)
             _check_spans(recipe, network, objective)
+            _check_layouts(network, stage.data)
             if recipe.autoencoder is None:
                 network.grid(stage.data.frames_out, stage.data.height, stage.data.width)
         if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
@@ -94,7 +99,7 @@ class TextToVideoFamily(Family):
     def network(self) -> FlowTransformer:
         network = FlowTransformer(self._config).train()
         if self.recipe.init_from is not None:
-            _begin_from(network, load_pipeline(self.recipe.init_from).model)
+            _begin_from(network, load_pipeline(self.recipe.init_from))
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
@@ -102,7 +107,7 @@ class TextToVideoFamily(Family):
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         if self.embedder is not None:
             known = self._words
-            return _padded([known[t] if t in known else self.embedder.embed(t) for t in texts])
+            return padded([known[t] if t in known else self.embedder.embed(t) for t in texts])
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
     def work(self, stage: int, inputs: Inputs, device: torch.device) -> tuple[float, int]:
@@ -118,9 +123,13 @@ class TextToVideoFamily(Family):
         return replace(batch, latents=self.autoencoder.encode(batch.frames).float())
 
     def show(self, batch: Batch, inputs: Inputs) -> Inputs:
-        if inputs.known is None:
-            return inputs
-        return replace(inputs, given=given_input(batch.frames, inputs.known))
+        if inputs.known is not None:
+            inputs = replace(inputs, given=given_input(batch.frames, inputs.known))
+        if inputs.led is not None and batch.layouts is not None:
+            assert self._config.layout is not None
+            features = torch.stack([self._config.layout.encode(layout) for layout in batch.layouts])
+            inputs = replace(inputs, layout=features * inputs.led[:, None, None])
+        return inputs
 
     def pipeline(self, network: nn.Module) -> TextToVideo:
         return TextToVideo(
@@ -160,7 +169,7 @@ class TextToVideoFamily(Family):
             return
         config, folder = self.autoencoder.config, self.recipe.autoencoder
         assert folder is not None
-        self._begin_with("autoencoder", folder, self.autoencoder.encoder_hash)
+        self.begin_with("autoencoder", folder, self.autoencoder.encoder_hash)
         if config.channels != self._config.channels:
             raise ValueError(
                 f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
@@ -176,7 +185,7 @@ class TextToVideoFamily(Family):
             return
         folder = self.recipe.text_encoder
         assert folder is not None
-        self._begin_with("text_encoder", folder, self.embedder.hash)
+        self.begin_with("text_encoder", folder, self.embedder.hash)
         if self._config.text != self.embedder.config:
             raise ValueError(f"network.text has other sizes than the text encoder of {folder}")
         for data in _streams(self.recipe):
@@ -193,17 +202,7 @@ class TextToVideoFamily(Family):
                         f"network.given_frames = {self._config.given_frames} is not that of the teacher, "
                         f"{teacher.model.config.given_frames}"
                     )
-                self._begin_with("teacher", objective.teacher, teacher.model_hash)
-
-    def _begin_with(self, name: str, folder: Path, encoder: str) -> None:
-        """A run goes on only with the encoder that it was begun with."""
-        begun = self.output / f"{name}.sha256"
-        if not begun.exists():
-            begun.write_text(encoder + "\n", "utf-8")
-        elif begun.read_text("utf-8").strip() != encoder:
-            raise ValueError(
-                f"{folder} has changed since {self.output} was begun; choose another --output, or put it back"
-            )
+                self.begin_with("teacher", objective.teacher, teacher.model_hash)
 
     @property
     def _config(self) -> FlowTransformerConfig:
@@ -245,11 +244,29 @@ def _check_spans(
         raise ValueError("few_steps goes on from a trained model: set init_from, usually to the teacher")
 
 
-def _begin_from(network: FlowTransformer, trained: FlowTransformer) -> None:
+def _check_layouts(network: FlowTransformerConfig, data: StreamConfig) -> None:
+    told = {part.data.layouts for part in data.mixture} or {data.layouts}
+    if told != {"none" if network.layout is None else "beside"}:
+        raise ValueError(
+            "network.layout and data.layouts go together: set both, with data.layouts = beside, or none"
+        )
+    if network.layout is not None and network.layout.num_frames != data.frames_out:
+        raise ValueError(
+            f"network.layout.num_frames = {network.layout.num_frames}: clips have {data.frames_out} frames"
+        )
+
+
+def _begin_from(network: FlowTransformer, pipeline: TextToVideo) -> None:
     """Take over trained weights. New may be layers that begin as zeros, and those behind them; and, where the
-    one makes pixels and the other latents, the layers that read and write these."""
+    one makes pixels and the other latents, the layers that read and write these. Whole modulations become
+    those of the network's rank that are closest to them."""
+    trained = pipeline.model
     weights = trained.state_dict()
-    may_be_new: tuple[str, ...] = ("given_in.", "span.")
+    may_be_new: tuple[str, ...] = ("given_in.", "layout_in.", "span.")
+    if network.config.modulation_rank and not trained.config.modulation_rank:
+        texts = training_captions(_LOW_RANK_TEXTS)
+        tokens = pipeline.tokenizer.batch(texts, trained.config.text.max_tokens)
+        weights = low_rank_modulations(trained, *tokens, network.config.modulation_rank)
     if network.config.channels != trained.config.channels:
         may_be_new += ("patch_in.", "patch_out.")
         weights = {n: w for n, w in weights.items() if not n.startswith(("patch_in.", "patch_out."))}
@@ -268,17 +285,6 @@ def _check_encoder(cache: Path, encoder: str, folder: Path) -> None:
             f"{cache} holds {info.kind} of another encoder than that of {folder}; encode the dataset with "
             "that one (scenewright data encode)"
         )
-
-
-def _padded(words: Sequence[torch.Tensor], multiple: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
-    """Word vectors float32 (B, S, E), zeros behind their ends, and mask bool (B, S)."""
-    length = -(-max(len(vectors) for vectors in words) // multiple) * multiple
-    x_BSE = torch.zeros(len(words), length, words[0].shape[1])
-    mask_BS = torch.zeros(len(words), length, dtype=torch.bool)
-    for row, vectors in enumerate(words):
-        x_BSE[row, : len(vectors)] = vectors
-        mask_BS[row, : len(vectors)] = True
-    return x_BSE, mask_BS
 
 
 def _streams(recipe: TrainingRecipe) -> Iterator[StreamConfig]:

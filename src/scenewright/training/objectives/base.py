@@ -32,7 +32,9 @@ class Inputs:
     ``mask`` bool (B, S); in place of ids, word vectors float32 (B, S, E) of a frozen encoder. ``weights``:
     float32 (B,) by which samples' losses are multiplied, None where all are 1. ``known``: bool (B, T), the
     frames of the clip that the network is given; ``given``: what it sees of them, see
-    :func:`scenewright.generation.given.given_input`; None for an objective that gives none."""
+    :func:`scenewright.generation.given.given_input`; None for an objective that gives none. ``led``: bool
+    (B,), the clips whose layout the network is shown; ``layout``: float32 (B, N, F), their features, 0 for
+    the others; None for a network that takes none."""
 
     x: torch.Tensor
     ids: torch.Tensor
@@ -42,6 +44,8 @@ class Inputs:
     weights: torch.Tensor | None = None
     known: torch.Tensor | None = None
     given: torch.Tensor | None = None
+    led: torch.Tensor | None = None
+    layout: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.captions)

@@ -31,6 +31,8 @@ class FlowConfig(Config):
     ``caption_dropout``: how often a clip is shown without its caption, which guidance needs.
     ``word_dropout``: how often each word of a caption is left out, so that no single word is relied upon.
     ``given``: which frames the network is given, for networks with ``given_frames``.
+    ``layout_dropout``: how often a clip is shown without its layout, for networks that take layouts; one that
+    comes without its caption or with given frames always is, as when it is made.
     """
 
     shift: float = Field(default=5.0, gt=0)
@@ -41,6 +43,7 @@ class FlowConfig(Config):
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     given: GivenFramesConfig | None = None
+    layout_dropout: float = Field(default=0.1, ge=0, le=1)
 
 
 class FlowMatchingConfig(FlowConfig):
@@ -71,9 +74,14 @@ class FlowMatching(Objective):
         kept = (draws.uniform("caption dropout") >= self.config.caption_dropout).tolist()
         captions = [text if keep else "" for text, keep in zip(captions, kept, strict=True)]
         inputs = super().prepare(replace(batch, captions=captions), encode, draws)
-        if self.config.given is None:
-            return inputs
-        return replace(inputs, known=self.config.given.draw(draws, batch.frames.shape[1]))
+        known = led = None
+        if self.config.given is not None:
+            known = self.config.given.draw(draws, batch.frames.shape[1])
+        if batch.layouts is not None:
+            led = draws.uniform("layout dropout") >= self.config.layout_dropout
+            led &= torch.tensor(kept)
+            led &= True if known is None else ~known.any(1)
+        return replace(inputs, known=known, led=led)
 
     def _thinned(self, text: str, draws: Draws, place: int) -> str:
         words = text.split()
@@ -94,8 +102,8 @@ class FlowMatching(Objective):
         sigma_B = self.sample_sigma(inputs.draws).to(inputs.x)
         z = noisy(inputs, sigma_B)
         words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
-        conditions = () if inputs.given is None else (inputs.given,)
-        x_hat = model(z, sigma_B, words, pooled, inputs.mask, *conditions).float()
+        given = () if inputs.given is None else (inputs.given,)
+        x_hat = model(z, sigma_B, words, pooled, inputs.mask, *given, **led(inputs)).float()
         errors = self.errors(x_hat, inputs.x, sigma_B, inputs)
         self.sample_losses = errors.loss.detach()
         loss = errors.loss.mean() if inputs.weights is None else (inputs.weights * errors.loss).mean()
@@ -120,6 +128,11 @@ class FlowMatching(Objective):
             error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(inputs.x))
         weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
         return Errors(weight_B * (error_BTHW.mean((2, 3)) * share_BT).sum(1), mse_B)
+
+
+def led(inputs: Inputs) -> dict[str, torch.Tensor]:
+    """The layouts by the name of the network's argument; empty for a network that takes none."""
+    return {} if inputs.layout is None else {"layout_BNF": inputs.layout}
 
 
 def noisy(inputs: Inputs, sigma_B: torch.Tensor) -> torch.Tensor:
