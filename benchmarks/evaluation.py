@@ -2,8 +2,10 @@
 
     python benchmarks/evaluation.py [--json] [--rounds 7] [--size 512x288] [--threads 1]
 
-PSNR, SSIM and MS-SSIM against torchmetrics and scikit-image, each with the convention that the peer has,
-so that both give the same number (the difference is printed); VMAF against the bare ffmpeg command on the
+PSNR, SSIM and MS-SSIM against torchmetrics, scikit-image and IQA-PyTorch, each with the convention that the
+peer has, so that both give the same number (the difference is printed). IQA-PyTorch joins where it is
+installed: ``pip install --no-deps pyiqa torchvision``; its licence is not for commercial use, so no extra has
+it. VMAF against the bare ffmpeg command on the
 same files; the exact suite in clips a second; and the memory of an evaluation of few and of many clips.
 Rounds alternate, ratios are of each round's pair: median, least and most.
 """
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,8 @@ def peers(threads: int) -> dict[str, dict[str, tuple[Callable[..., float], Calla
     """By measure and peer: our function of that convention, and the peer's."""
     import skimage.metrics
     import torch
+
+    without_kernels()
     from torchmetrics.functional.image import (
         multiscale_structural_similarity_index_measure,
         structural_similarity_index_measure,
@@ -77,7 +82,7 @@ def peers(threads: int) -> dict[str, dict[str, tuple[Callable[..., float], Calla
         )
 
     colours = MsSsimConvention(colors="rgb")
-    return {
+    found = {
         "psnr": {
             "torchmetrics": (
                 lambda a, b: psnr(a, b)[0],
@@ -102,6 +107,49 @@ def peers(threads: int) -> dict[str, dict[str, tuple[Callable[..., float], Calla
             ),
         },
     }
+    own = {
+        "psnr": lambda a, b: psnr(a, b, "frames")[0],
+        "ssim": lambda a, b: ssim(a, b)[0],
+        "ms-ssim": lambda a, b: ms_ssim(a, b)[0],
+    }
+    for measure, theirs in iqa_pytorch().items():
+        found[measure]["IQA-PyTorch"] = (own[measure], theirs)
+    return found
+
+
+@cache
+def without_kernels() -> object:
+    """IQA-PyTorch imports torchvision, whose compiled part does not load beside a CPU build of torch; the two
+    operators that its import asks for are declared here. Nothing calls them."""
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    if not torch.cuda.is_available():
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+def iqa_pytorch() -> dict[str, Callable[..., float]]:
+    """Its measures by our names; none where it is not installed."""
+    import torch
+
+    try:
+        import pyiqa
+    except ImportError:
+        return {}
+
+    def measured(name: str) -> Callable[..., float]:
+        metric = pyiqa.create_metric(name, device="cpu")
+
+        def of(a: np.ndarray, b: np.ndarray) -> float:
+            parts = (slice(i, i + 8) for i in range(0, len(a), 8))
+            tensors = ([torch.from_numpy(x[p]).movedim(-1, 1).float() / 255 for x in (b, a)] for p in parts)
+            return float(torch.cat([metric(*pair) for pair in tensors]).mean())
+
+        return of
+
+    return {name: measured(name.replace("-", "_")) for name in ("psnr", "ssim", "ms-ssim")}
 
 
 def side_by_side(

@@ -13,6 +13,7 @@ from scenewright.cli.compare import compare as compare_command
 from scenewright.cli.evaluate import evaluate as evaluate_command
 from scenewright.clip import Clip
 from scenewright.evaluation.comparison import Results, compare, sign_flip_test
+from scenewright.evaluation.distribution.sets import SETS, score_set
 from scenewright.evaluation.measures import GROUPS, Sample, find_measures
 from scenewright.evaluation.protocol import differences
 from scenewright.evaluation.report import Outcome, Report
@@ -220,3 +221,52 @@ def test_frame_rates_that_differ_are_one_line(clips):
     slow = Clip(clips[0].frames, 4.0)
     with pytest.raises(ValueError, match="the clip has 8 frames a second and its reference 4"):
         measures.get("psnr").compute(Sample(clips[0], clips[0].caption, slow))
+
+
+def set_results(name: str, shift: float, seed: int, texts: list[str]) -> Results:
+    """Features around ``shift`` against features around 0, seen by nothing but the test."""
+    rng = np.random.default_rng(7)
+    reference = rng.normal(size=(200, 3))
+    test = np.random.default_rng(seed).normal(size=(len(texts), 3)) + shift
+    outcomes = tuple(
+        Outcome(f"p-{i}", "videos", text, {}, (), {}, {"frames": 8}) for i, text in enumerate(texts)
+    )
+    score = score_set(SETS["frechet"], reference, test, [o.id for o in outcomes])
+    facts = {"network": {"network": "none"}, "reference": "normal"}
+    return Results(name, Report("videos", name, outcomes, facts=facts, sets=[score]).to_json(), outcomes)
+
+
+def test_distances_of_sets_are_compared_by_what_groups_of_prompts_change():
+    texts = [f"a clip {i}" for i in range(100)]
+    near, far = set_results("near", 0.2, 1, texts), set_results("far", 1.2, 2, texts)
+    (found,) = compare(near, far)
+    assert (found.metric, found.better) == ("frechet", "near")
+    assert found.difference.low > 0
+    assert found.difference.value == pytest.approx(found.second - found.first)
+    assert found.corrected < 0.01
+    (unsettled,) = compare(near, set_results("as near", 0.2, 3, texts))
+    assert unsettled.better is None
+    assert unsettled.difference.low < 0 < unsettled.difference.high
+    with pytest.raises(ValueError, match="are of different prompts"):
+        compare(near, set_results("other", 0.2, 1, texts[::-1]))
+
+
+def test_the_level_of_the_comparison_of_sets():
+    """Two systems of one distribution seldom differ: 5 % of the times, not much more."""
+    texts = [f"a clip {i}" for i in range(60)]
+    found = [
+        compare(set_results("a", 0.3, 2 * k, texts), set_results("b", 0.3, 2 * k + 1, texts))[0].p_value
+        for k in range(60)
+    ]
+    assert np.mean(np.array(found) <= 0.05) <= 0.15
+    assert np.mean(np.array(found) <= 0.5) >= 0.3
+
+
+def test_conventions_name_the_weights():
+    for name, files in {"action": {"network3d"}, "agreement": {"network3d", "agreement"}}.items():
+        (measure,) = find_measures([name])
+        weights = measure.settings["weights"]
+        assert set(weights) == files
+        assert all(len(digest) == 16 for digest in weights.values())
+    assert all("weights" in m.settings for m in find_measures(["consistency"]))
+    assert "weights" not in find_measures(["warping-error"])[0].settings

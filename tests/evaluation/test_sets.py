@@ -1,6 +1,7 @@
 """Measures of sets: what they say beside the arithmetic, on features and from the command line."""
 
 import json
+import pickle
 import zlib
 from types import MappingProxyType
 
@@ -20,7 +21,7 @@ from scenewright.evaluation.distribution.sets import SETS, find_sets, score_set
 from scenewright.evaluation.report import Outcome
 from scenewright.evaluation.suites import SuitePrompt, load_suite
 from scenewright.evaluation.systems import WorldSystem
-from scenewright.media import encode
+from scenewright.media import decode, encode
 from scenewright.registry import metrics
 
 
@@ -176,7 +177,18 @@ def test_distances_from_the_command_line():
     assert set(scores) == set(SETS)
     for name, score in scores.items():
         assert set(score) == {
-            *("value", "low", "high", "n", "floor", "ceiling", "fingerprint", "references", "bias")
+            *(
+                "value",
+                "low",
+                "high",
+                "n",
+                "floor",
+                "ceiling",
+                "fingerprint",
+                "references",
+                "bias",
+                "left_out",
+            )
         }
         assert score["n"] == 24
         protocol = result["protocols"][score["fingerprint"]]
@@ -234,3 +246,36 @@ def test_distances_are_metrics_of_training(tiny_pipeline):
     assert found["recall"].n == 8
     with pytest.raises(ValueError, match="fvd: no measure of sets; known: frechet"):
         metrics.get("distances")(tiny_pipeline, names=("fvd",))
+
+
+def test_published_statistics_are_a_reference(tmp_path, renders):
+    """Of the same features, they give the distance that the videos' features give; what needs the videos is
+    left out with the reason."""
+    (tmp_path / "videos").mkdir()
+    for i, clip in enumerate(renders[0][:24]):
+        encode(clip, tmp_path / "videos" / f"{i:02d}.mp4")
+    lines = (json.dumps({"file": f"{i:02d}.mp4", "prompt": renders[0][i].caption}) for i in range(24))
+    (tmp_path / "videos" / "index.jsonl").write_text("\n".join(lines) + "\n")
+    runner, network = CliRunner(), WorldFeatures()
+    features = np.random.default_rng(0).normal(size=(60, len(network(renders[0][0]))))
+    state = {"num_items": 60, "raw_mean": features.sum(0), "raw_cov": features.T @ features}
+    statistics = tmp_path / "statistics.pkl"
+    statistics.write_bytes(pickle.dumps(state))
+    arguments = [str(tmp_path / "videos"), "--metric", "frechet", "--metric", "kernel", "--json"]
+    found = runner.invoke(evaluate_command, [*arguments, "--reference", str(statistics)])
+    assert found.exit_code == 0, found.output
+    assert "kernel left out: statistics are not enough" in found.stderr
+    scores = json.loads(found.stdout)["scores"]
+    own = np.stack([network(decode(f)) for f in sorted((tmp_path / "videos").glob("*.mp4"))])
+    assert scores["frechet"]["value"] == pytest.approx(
+        frechet_distance(Moments.of(features), Moments.of(own)), rel=1e-4
+    )
+    assert scores["frechet"]["references"] == 60
+    statistics.write_bytes(b"nothing")
+    for file, message in (
+        (statistics, "holds no statistics"),
+        (tmp_path / "gone.pkl", "there is no file of"),
+    ):
+        refused = runner.invoke(evaluate_command, [*arguments, "--reference", str(file)])
+        assert isinstance(refused.exception, ValueError)
+        assert message in str(refused.exception)

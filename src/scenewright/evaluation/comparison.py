@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scenewright.evaluation.distribution.sets import jackknife_error
 from scenewright.evaluation.protocol import differences
 from scenewright.evaluation.report import Outcome
 from scenewright.evaluation.run import finished
@@ -47,7 +48,11 @@ class Difference:
     """Of one metric, the second system minus the first: ``difference`` with its 95 % interval over prompts;
     ``p_value`` of a sign-flip test, and ``corrected`` for the number of metrics (Holm 1979); ``effect``: mean
     over standard deviation of the prompts' differences (Cohen's d for pairs); ``better``: which one is, None
-    where that is not settled at 5 %, or no number is better."""
+    where that is not settled at 5 %, or no number is better.
+
+    A measure of a whole set has no value for a prompt: there both are left without the same groups of prompts
+    in turn, and what the groups change stands for the prompts (the pseudo-values of a jackknife; Tukey 1958).
+    """
 
     metric: str
     systems: tuple[str, str]
@@ -82,9 +87,43 @@ def _differences(one: Results, other: Results, section: str | None) -> list[Diff
         at = next((s for s in sections if _scored(one, s, name) and _scored(other, s, name)), None)
         if at is not None:
             found.append(_difference(one, other, at, name))
+        elif _of_set(one, name) and _of_set(other, name) and not section:
+            found.append(_set_difference(one, other, name))
     if not found:
         raise ValueError(f"{one.name} and {other.name} have no metric in common")
     return found
+
+
+def _of_set(results: Results, name: str) -> bool:
+    """Whether it is a measure of the whole set, with what a comparison needs."""
+    return len(results.report["scores"].get(name, {}).get("left_out", ())) > 1
+
+
+def _set_difference(one: Results, other: Results, name: str) -> Difference:
+    first, second = (results.report["scores"][name] for results in (one, other))
+    protocol = _same_protocol(one, other, name, first["fingerprint"], second["fingerprint"])
+    prompts = [[f"{o.id} {o.text}" for o in results.outcomes] for results in (one, other)]
+    if prompts[0] != prompts[1]:
+        raise ValueError(
+            f"{name} of {one.name} and of {other.name} are of different prompts; evaluate both alike"
+        )
+    left_out = np.array(second["left_out"]) - np.array(first["left_out"])
+    value, groups = second["value"] - first["value"], len(left_out)
+    paired = groups * value - (groups - 1) * left_out
+    spread, reach = paired.std(ddof=1), 1.96 * jackknife_error(left_out)
+    p_value = sign_flip_test(paired)
+    direction = {"higher": 1, "lower": -1}.get(str(protocol["better"]), 0)
+    return Difference(
+        metric=name,
+        systems=(one.name, other.name),
+        first=first["value"],
+        second=second["value"],
+        difference=Interval(value, value - reach, value + reach, len(prompts[0]), groups),
+        p_value=p_value,
+        corrected=p_value,
+        effect=float(paired.mean() / spread) if spread else 0.0,
+        better=(other.name if direction * value > 0 else one.name) if direction else None,
+    )
 
 
 def _scored(results: Results, section: str, name: str) -> bool:
@@ -93,16 +132,8 @@ def _scored(results: Results, section: str, name: str) -> bool:
 
 
 def _difference(one: Results, other: Results, section: str, name: str) -> Difference:
-    protocols = []
-    for results in (one, other):
-        fingerprint = results.report["sections"][section][name]["fingerprint"]
-        protocols.append(results.report["protocols"][fingerprint])
-    apart = differences(*protocols)
-    if apart:
-        raise ValueError(
-            f"{name} of {one.name} and of {other.name} cannot be compared: {'; '.join(apart)}; "
-            "evaluate both alike"
-        )
+    prints = [results.report["sections"][section][name]["fingerprint"] for results in (one, other)]
+    protocol = _same_protocol(one, other, name, *prints)
     values = [_by_prompt(results, section, name) for results in (one, other)]
     common = [prompt for prompt in values[0] if prompt in values[1]]
     if not common:
@@ -111,7 +142,7 @@ def _difference(one: Results, other: Results, section: str, name: str) -> Differ
     paired = second - first
     spread = paired.std(ddof=1) if len(paired) > 1 else 0.0
     p_value = sign_flip_test(paired)
-    direction = {"higher": 1, "lower": -1}.get(str(protocols[0]["better"]), 0)
+    direction = {"higher": 1, "lower": -1}.get(str(protocol["better"]), 0)
     return Difference(
         metric=name,
         systems=(one.name, other.name),
@@ -123,6 +154,18 @@ def _difference(one: Results, other: Results, section: str, name: str) -> Differ
         effect=float(paired.mean() / spread) if spread else 0.0,
         better=(other.name if direction * paired.mean() > 0 else one.name) if direction else None,
     )
+
+
+def _same_protocol(one: Results, other: Results, name: str, first: str, second: str) -> Mapping[str, Any]:
+    """The protocol of both fingerprints. ValueError: they differ."""
+    protocols = [one.report["protocols"][first], other.report["protocols"][second]]
+    apart = differences(*protocols)
+    if apart:
+        raise ValueError(
+            f"{name} of {one.name} and of {other.name} cannot be compared: {'; '.join(apart)}; "
+            "evaluate both alike"
+        )
+    return protocols[0]
 
 
 def _by_prompt(results: Results, section: str, name: str) -> dict[str, float]:

@@ -24,6 +24,7 @@ def consistency_measures(folder: Path | None = None) -> list[Measure]:
     which knows the procedural world alone.
     """
     features, convention = _network(folder)
+    networks = () if folder else ("network3d",)
     parts: Mapping[str, Callable[[Sample], Iterator[list[np.ndarray]]]] = {
         "frame": _frames,
         "subject": _subjects,
@@ -37,6 +38,7 @@ def consistency_measures(folder: Path | None = None) -> list[Measure]:
             partial(_consistency, cut=cut, features=features),
             convention,
             reader=name != "frame",
+            networks=networks,
         )
         for name, cut in parts.items()
     ]

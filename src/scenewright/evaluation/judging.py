@@ -12,10 +12,14 @@ from typing import Any, Literal
 from scenewright.clip import Clip
 from scenewright.evaluation import run
 from scenewright.evaluation.distribution.against import Videos, features_of, score_sets, videos_of
+from scenewright.evaluation.distribution.arrays import check_widths
 from scenewright.evaluation.distribution.features import Features
+from scenewright.evaluation.distribution.frechet import Moments
 from scenewright.evaluation.distribution.sets import COMPATIBLE, SetMeasure, SetScore, find_sets
+from scenewright.evaluation.distribution.stored import read_statistics
 from scenewright.evaluation.measures import Measure, find_measures
 from scenewright.evaluation.processes import JudgePart, Processes
+from scenewright.evaluation.protocol import hash_of_file
 from scenewright.evaluation.report import Outcome, Report
 from scenewright.evaluation.suites import Suite, SuitePrompt, load_suite
 from scenewright.evaluation.systems import (
@@ -103,6 +107,12 @@ class Judging:
             raise ValueError(f"{names}: name what to compare with, by --reference")
         if self.request.reference is not None and not (paired or against):
             raise ValueError("--reference: only with a metric of fidelity or distribution, or box-iou")
+        if self._statistics is not None:
+            if paired:
+                raise ValueError(
+                    f"{', '.join(paired)}: statistics are of no one clip; name a folder of videos"
+                )
+            read_statistics(self._statistics)
 
     @cached_property
     def tested(self) -> System:
@@ -206,8 +216,19 @@ class Judging:
                 "reference_name": self.request.reference or "",
             }
             if self.references is None and self.request.reference is not None:
-                facts["reference"] = self._reference_videos(self.request.seed).key
+                statistics = self._statistics
+                facts["reference"] = (
+                    self._reference_videos(self.request.seed).key
+                    if statistics is None
+                    else f"statistics:{hash_of_file(statistics)}"
+                )
         return facts
+
+    @property
+    def _statistics(self) -> Path | None:
+        """The file of statistics that the reference is; None where it is videos."""
+        file = Path(self.request.reference or "")
+        return file if file.suffix == ".pkl" else None
 
     def _system(self, role: Role) -> System:
         if role == "system":
@@ -248,8 +269,12 @@ class Judging:
         import numpy as np
 
         assert self.network is not None
-        reference, same = np.zeros((0, len(outcomes[0].features))), None
-        if self.request.reference is not None:
+        reference: np.ndarray | Moments = np.zeros((0, len(outcomes[0].features)))
+        same = None
+        if self._statistics is not None:
+            reference = read_statistics(self._statistics)
+            check_widths(len(reference.mean), len(outcomes[0].features))
+        elif self.request.reference is not None:
             videos = self._reference_videos(self.request.seed)
             with show("Reference", videos.count) as progress:
                 reference = features_of(videos, self.network, cache, progress)
@@ -257,11 +282,13 @@ class Judging:
                 more = self._reference_videos(self.request.seed + OTHER_SEED)
                 with show("Reference once more", more.count) as progress:
                     same = features_of(more, self.network, cache, progress)
-            few = min(len(outcomes), len(reference))
-            if few < ENOUGH * reference.shape[1]:
+        if self.request.reference is not None:
+            features = len(outcomes[0].features)
+            few = min(len(outcomes), reference.count if isinstance(reference, Moments) else len(reference))
+            if few < ENOUGH * features:
                 note(
-                    f"{few} videos for {reference.shape[1]} features: distances are mostly bias; compare "
-                    "only at this number, or give more"
+                    f"{few} videos for {features} features: distances are mostly bias; compare only at this "
+                    "number, or give more"
                 )
         return score_sets(self.sets, outcomes, reference, self.network, same=same, on_error=note)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from scenewright.evaluation.comparison import Difference, Results, compare_all
 
 #: ``best``; ``unsettled``: that it is worse than the best is not settled at 5 %; ``worse``: it is;
-#: ``none``: no number is better, or systems cannot be tested by prompts.
+#: ``none``: no number is better.
 Standing = Literal["best", "unsettled", "worse", "none"]
 MARKS: Mapping[Standing, str] = {"best": "*", "unsettled": "~", "worse": " ", "none": " "}
 

@@ -19,6 +19,7 @@ import numpy as np
 from scenewright.clip import Clip
 from scenewright.evaluation import motion
 from scenewright.evaluation.fidelity import ms_ssim, psnr, ssim, vmaf
+from scenewright.evaluation.protocol import hash_of_file
 from scenewright.evaluation.reading import Reading
 from scenewright.evaluation.semantics import (
     SceneGraph,
@@ -71,6 +72,11 @@ class Sample:
         return motion.remembered(self.frames)
 
     @cached_property
+    def camera(self) -> motion.CameraMotion:
+        """How the camera moves in the clip."""
+        return motion.camera_motion(self.frames)
+
+    @cached_property
     def reading(self) -> Reading:
         """What the reader of the world sees."""
         from scenewright.evaluation.reader.decode import read_clips
@@ -94,7 +100,8 @@ class Sample:
 class Measure:
     """``group``: what it tells of. ``compute``: of a sample; NaN where it says nothing about it. ``better``:
     ``higher``, ``lower``, or ``neither`` where no number is better. ``rate``: whether it is a share of 1.
-    ``reader``: whether it looks through the world's reader."""
+    ``reader``: whether it looks through the world's reader; ``networks``: the other files of weights of the
+    package that it looks through, by name."""
 
     name: str
     group: Literal["fidelity", "motion", "semantics"]
@@ -104,6 +111,17 @@ class Measure:
     rate: bool = False
     reference: bool = False
     reader: bool = False
+    networks: tuple[str, ...] = ()
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The convention, with the hashes of the networks' weights."""
+        if not self.networks:
+            return dict(self.convention)
+        from scenewright.evaluation.recognition.weights import WEIGHTS
+
+        hashes = {name: hash_of_file(WEIGHTS / f"{name}.safetensors") for name in self.networks}
+        return {**self.convention, "weights": hashes}
 
 
 #: Groups of measures, by which they may be asked for together; ``exact`` is that of :mod:`.exact`.
@@ -232,21 +250,20 @@ FRAME_SIMILARITY = Measure(
     lambda sample: motion.frame_similarity(sample.frames).value,
     {"ssim": "default"},
 )
+_CAMERA = {"points": 400, "model": "homography"}
 CAMERA_UNSTEADINESS = Measure(
     "camera-unsteadiness",
     "motion",
     "lower",
-    lambda sample: motion.camera_motion(sample.frames).unsteadiness,
-    {"points": 400},
+    lambda sample: sample.camera.unsteadiness,
+    _CAMERA,
 )
 CAMERA_PATH = Measure(
     "camera-path",
     "motion",
     "lower",
-    lambda sample: motion.camera_error(
-        motion.camera_motion(sample.frames), motion.camera_motion(sample.original)
-    ),
-    {"points": 400},
+    lambda sample: motion.camera_error(sample.camera, motion.camera_motion(sample.original)),
+    _CAMERA,
     reference=True,
 )
 
@@ -255,18 +272,15 @@ CAMERA_PATH = Measure(
 
 
 def _camera(sample: Sample) -> float:
-    """NaN where the prompt says nothing of the camera or an orbit, or too little can be followed."""
+    """NaN where the prompt says nothing of the camera, or too little can be followed."""
     said = sample.description.camera
-    if said is None or said.kind == "orbit":
+    if said is None or np.median(sample.camera.support) < 0.3:
         return nan
-    found = motion.camera_motion(sample.frames)
-    if np.median(found.support) < 0.3:
-        return nan
-    kind, direction = motion.camera_name(found)
+    kind, direction = motion.camera_name(sample.camera)
     return float(kind == said.kind and said.direction in (None, direction))
 
 
-CAMERA = Measure("camera", "semantics", "higher", _camera, {"points": 400}, rate=True)
+CAMERA = Measure("camera", "semantics", "higher", _camera, _CAMERA, rate=True)
 
 
 def _verdict(sample: Sample) -> Verdict:
@@ -370,10 +384,22 @@ def _action(sample: Sample, segments: bool) -> float:
 
 
 ACTION = Measure(
-    "action", "semantics", "higher", lambda s: _action(s, False), {"network": "world-3d"}, rate=True
+    "action",
+    "semantics",
+    "higher",
+    lambda s: _action(s, False),
+    {"network": "world-3d"},
+    rate=True,
+    networks=("network3d",),
 )
 ACTION_SEGMENTS = Measure(
-    "action-segments", "semantics", "higher", lambda s: _action(s, True), {"network": "world-2d"}, rate=True
+    "action-segments",
+    "semantics",
+    "higher",
+    lambda s: _action(s, True),
+    {"network": "world-2d"},
+    rate=True,
+    networks=("segments",),
 )
 
 
@@ -396,4 +422,5 @@ AGREEMENT = Measure(
     _agreement,
     {"network": "world-3d", "pooling": "compact bilinear, 4096"},
     rate=True,
+    networks=("network3d", "agreement"),
 )

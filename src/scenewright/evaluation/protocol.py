@@ -35,7 +35,7 @@ def protocol_of(
     return {
         "version": VERSION,
         "metric": name,
-        "convention": dict(measure.convention) if measure else {"exact": facts.get("exact", "")},
+        "convention": measure.settings if measure else {"exact": facts.get("exact", "")},
         "better": measure.better if measure else "higher",
         "prompts": len(outcomes),
         "suite": facts.get("prompts_sha256", ""),

@@ -233,7 +233,7 @@ def _set_json(score: SetScore, fingerprint: str) -> dict[str, Any]:
     return {
         name: None if x is None or x != x else x if isinstance(x, int) else float(f"{x:.6g}")
         for name, x in numbers.items()
-    } | {"fingerprint": fingerprint}
+    } | {"fingerprint": fingerprint, "left_out": [float(f"{x:.9g}") for x in score.left_out]}
 
 
 def _percent(value: float | None) -> str:

@@ -181,7 +181,7 @@ def fingerprint_of(
     names = [*(["exact"] if exact else []), *(measure.name for measure in measures)]
     key = "" if references is None else references.key
     seen_by = None if network is None else dict(network.convention)
-    conventions = [dict(m.convention) for m in sorted(measures, key=lambda m: m.name)]
+    conventions = [m.settings for m in sorted(measures, key=lambda m: m.name)]
     parts = json.dumps([PROTOCOL, system.key, seed, reader_hash(), sorted(names), conventions, key, seen_by])
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 

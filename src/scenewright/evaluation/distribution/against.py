@@ -12,6 +12,7 @@ import numpy as np
 
 from scenewright.clip import Clip
 from scenewright.evaluation.distribution.features import Features
+from scenewright.evaluation.distribution.frechet import Moments
 from scenewright.evaluation.distribution.sets import SetMeasure, SetScore, score_set
 from scenewright.evaluation.report import Outcome
 from scenewright.media.atomic import atomic
@@ -85,7 +86,7 @@ def features_of(
 def score_sets(
     measures: Sequence[SetMeasure],
     outcomes: Sequence[Outcome],
-    reference: np.ndarray,
+    reference: np.ndarray | Moments,
     network: Features,
     *,
     same: np.ndarray | None = None,
@@ -95,15 +96,16 @@ def score_sets(
     and ``on_error`` is told why."""
     test = np.array([outcome.features for outcome in outcomes])
     prompts = [outcome.id for outcome in outcomes]
-    logits = network.logits(test), network.logits(reference)
+    logits = network.logits(test)
     found = []
     for measure in measures:
-        pair = (reference, test)
+        pair: tuple[np.ndarray | Moments, np.ndarray] = (reference, test)
         if measure.classes:
-            if logits[0] is None or logits[1] is None:
+            if logits is None:
                 on_error(f"{measure.name} left out: the feature network gives no classes")
                 continue
-            pair = (logits[1], logits[0])
+            known = None if isinstance(reference, Moments) else network.logits(reference)
+            pair = (logits[:0] if known is None else known, logits)
         more = network.logits(same) if measure.classes and same is not None else same
         try:
             found.append(score_set(measure, *pair, prompts, same=more))

@@ -27,22 +27,25 @@ NEIGHBOURS = 5
 class SetMeasure:
     """``compute``: of reference and tested features, float64 (M, D) and (N, D). ``classes``: whether it is
     computed of a classifier's logits instead, (N, K), and needs no reference. ``least``: samples that each
-    set needs. ``rate``: whether it is a share of 1."""
+    set needs. ``rate``: whether it is a share of 1. ``moments``: whether the reference's :class:`.Moments`
+    are enough in place of its features."""
 
     name: str
     better: Literal["higher", "lower"]
-    compute: Callable[[np.ndarray, np.ndarray], float]
+    compute: Callable[[Any, np.ndarray], float]
     convention: Mapping[str, Any] = field(default_factory=dict)
     least: int = 2
     rate: bool = False
     classes: bool = False
+    moments: bool = False
 
 
 @dataclass(frozen=True)
 class SetScore:
     """``value`` with a 95 % interval (``low``, ``high``), of ``n`` videos against ``references``. ``same``:
     what two sets of one distribution get, None where that is unknown. ``bias``: how much the value is above
-    that for infinitely many videos, None where the measure has no such bias or that is unknown."""
+    that for infinitely many videos, None where the measure has no such bias or that is unknown.
+    ``left_out``: the value without each group of prompts in turn, by which two systems are compared."""
 
     measure: SetMeasure
     value: float
@@ -52,22 +55,28 @@ class SetScore:
     references: int
     same: float | None = None
     bias: float | None = None
+    left_out: tuple[float, ...] = ()
 
 
-def _frechet(ddof: int = 1, ridge: float = 0.0) -> Callable[[np.ndarray, np.ndarray], float]:
-    return lambda x, y: frechet_distance(Moments.of(x), Moments.of(y), ddof=ddof, ridge=ridge)
+def _moments(x: Moments | np.ndarray) -> Moments:
+    return x if isinstance(x, Moments) else Moments.of(x)
+
+
+def _frechet(ddof: int = 1, ridge: float = 0.0) -> Callable[[Moments | np.ndarray, np.ndarray], float]:
+    return lambda x, y: frechet_distance(_moments(x), Moments.of(y), ddof=ddof, ridge=ridge)
 
 
 def _measures() -> Mapping[str, SetMeasure]:
     near = {"neighbours": NEIGHBOURS}
     found = [
-        SetMeasure("frechet", "lower", _frechet(), {"ddof": 1}),
+        SetMeasure("frechet", "lower", _frechet(), {"ddof": 1}, moments=True),
         SetMeasure(
             "frechet-infinite",
             "lower",
-            lambda x, y: extrapolated_frechet(Moments.of(x), y).value,
+            lambda x, y: extrapolated_frechet(_moments(x), y).value,
             {"ddof": 1, "points": 15},
             least=20,
+            moments=True,
         ),
         SetMeasure("kernel", "lower", lambda x, y: mmd(x, y, "kvd"), {"kernel": "(xy/D + 1)^3, unbiased"}),
         SetMeasure(
@@ -110,14 +119,16 @@ class Compatible:
     measure: SetMeasure
 
 
+def _compatible_frechet(**settings: Any) -> SetMeasure:
+    return SetMeasure("frechet", "lower", _frechet(**settings), settings, moments=True)
+
+
 #: Numbers as other programs give them, for the weights that they use.
 COMPATIBLE: Mapping[str, Compatible] = {
-    "stylegan-v": Compatible("i3d-stylegan-v", SetMeasure("frechet", "lower", _frechet(0), {"ddof": 0})),
-    "common-metrics": Compatible("i3d-common", SetMeasure("frechet", "lower", _frechet(1), {"ddof": 1})),
-    "fastvideo": Compatible(
-        "i3d-fastvideo", SetMeasure("frechet", "lower", _frechet(1, 1e-6), {"ddof": 1, "ridge": 1e-6})
-    ),
-    "cd-fvd": Compatible("videomae", SetMeasure("frechet", "lower", _frechet(0), {"ddof": 0})),
+    "stylegan-v": Compatible("i3d-stylegan-v", _compatible_frechet(ddof=0)),
+    "common-metrics": Compatible("i3d-common", _compatible_frechet(ddof=1)),
+    "fastvideo": Compatible("i3d-fastvideo", _compatible_frechet(ddof=1, ridge=1e-6)),
+    "cd-fvd": Compatible("videomae", _compatible_frechet(ddof=0)),
     "jedi": Compatible(
         "vjepa",
         SetMeasure(
@@ -139,47 +150,68 @@ def find_sets(names: Sequence[str]) -> list[SetMeasure]:
 
 def score_set(
     measure: SetMeasure,
-    reference: np.ndarray,
+    reference: np.ndarray | Moments,
     test: np.ndarray,
     clusters: Sequence[Hashable] | None = None,
     *,
     same: np.ndarray | None = None,
 ) -> SetScore:
-    """``reference``, ``test``: float64 (M, D) and (N, D); for a measure of classes (M, K) and (N, K).
+    """``reference``, ``test``: float64 (M, D) and (N, D); for a measure of classes (M, K) and (N, K). Where
+    only the reference's moments are known, measures that need no more can be computed.
     ``clusters``: which rows of ``test`` belong to one prompt. ``same``: more of the reference's distribution,
     to compare it with; by default its own halves are compared.
 
     Raises:
-        ValueError: too few videos.
+        ValueError: too few videos, or moments for a measure that needs the videos.
     """
-    least = min(len(test), len(reference)) if not measure.classes else len(test)
+    if isinstance(reference, Moments) and not (measure.moments or measure.classes):
+        raise ValueError("statistics are not enough for it; name a folder with the reference's videos")
+    references = reference.count if isinstance(reference, Moments) else len(reference)
+    least = min(len(test), references) if not measure.classes else len(test)
     if least < measure.least:
         raise ValueError(f"{measure.name} needs at least {measure.least} videos of each set, not {least}")
     value = measure.compute(reference, test)
-    error = _jackknife(measure, reference, test, clusters)
+    left_out = _left_out(measure, reference, test, clusters)
+    error = jackknife_error(left_out)
     low, high = value - 1.96 * error, value + 1.96 * error
     if measure.rate:
         low, high = max(0.0, low), min(1.0, high)
     bias = None
     if measure.name == "frechet" and len(test) >= SETS["frechet-infinite"].least:
-        bias = extrapolated_frechet(Moments.of(reference), test).bias
+        bias = extrapolated_frechet(_moments(reference), test).bias
     return SetScore(
-        measure, value, low, high, len(test), len(reference), _same(measure, reference, len(test), same), bias
+        measure,
+        value,
+        low,
+        high,
+        len(test),
+        references,
+        None if isinstance(reference, Moments) else _same(measure, reference, len(test), same),
+        bias,
+        tuple(left_out.tolist()),
     )
 
 
-def _jackknife(
-    measure: SetMeasure, reference: np.ndarray, test: np.ndarray, clusters: Sequence[Hashable] | None
-) -> float:
-    """Standard error over groups of whole clusters; NaN where too few are left."""
+def jackknife_error(left_out: np.ndarray) -> float:
+    """The standard error of a value from those without each of G groups, (G,); NaN for fewer than two."""
+    groups = len(left_out)
+    return float(np.sqrt((groups - 1) * left_out.var())) if groups > 1 else float("nan")
+
+
+def _left_out(
+    measure: SetMeasure,
+    reference: np.ndarray | Moments,
+    test: np.ndarray,
+    clusters: Sequence[Hashable] | None,
+) -> np.ndarray:
+    """The value without each group of whole clusters, (G,); empty where too few videos are left."""
     labels = list(range(len(test)) if clusters is None else clusters)
     order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
     groups = min(GROUPS, len(order))
     group = np.array([order[label] % groups for label in labels])
     if groups < 2 or min((group != g).sum() for g in range(groups)) < measure.least:
-        return float("nan")
-    values = np.array([measure.compute(reference, test[group != g]) for g in range(groups)])
-    return float(np.sqrt((groups - 1) * values.var()))
+        return np.zeros(0)
+    return np.array([measure.compute(reference, test[group != g]) for g in range(groups)])
 
 
 def _same(measure: SetMeasure, reference: np.ndarray, n: int, more: np.ndarray | None) -> float | None:
