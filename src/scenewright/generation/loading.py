@@ -163,23 +163,33 @@ def _find(model: str | Path) -> Path:
     path = Path(model)
     if (path / "config.json").is_file():
         return path
-    if isinstance(model, str) and (SHIPPED / model / "config.json").is_file():
-        return SHIPPED / model
+    if len(path.parts) == 1 and (SHIPPED / path / "config.json").is_file():
+        return SHIPPED / path
     known = ", ".join(shipped_models()) or "none"
     raise ModelError(
         f"there is no model {str(model)!r}: give a folder with a config.json, or one of the package ({known})"
     )
 
 
+def _family_in(content: bytes) -> str:
+    """The family that a card names; empty where it names none."""
+    try:
+        return str(json.loads(content).get("family", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
 def _read_card(folder: Path) -> ModelCard:
     file = folder / "config.json"
+    content = file.read_bytes()
+    what = _MAKE_NO_VIDEOS.get(_family_in(content))
+    if what is not None:
+        raise ModelError(f"{folder} is {what}, which makes no videos from text")
     try:
-        card = ModelCard.model_validate_json(file.read_bytes())
+        card = ModelCard.model_validate_json(content)
         models.get(card.family).Config.model_validate(card.network)
     except ValidationError as error:
         raise ModelError(f"{file}: {validation_summary(error)}") from None
     except RegistryError as error:
         raise ModelError(f"{file}: {error}") from None
-    if card.family in _MAKE_NO_VIDEOS:
-        raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[card.family]}, which makes no videos from text")
     return card

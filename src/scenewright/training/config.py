@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,7 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
     ``autoencoder``: the model folder of the one whose latents the network learns, instead of pixels.
     ``text_encoder``: a model folder whose text encoder the network has, frozen, instead of training its own.
+    ``planner``: the folder of the planner that the exported model has, for a network that takes layouts.
     ``sampling``, ``fast``: the settings that the exported model recommends, see :class:`.ModelCard`.
 
     ``accumulate``: micro-batches that a batch is cut into, to save memory; the result is the same up to
@@ -57,6 +58,7 @@ class TrainingRecipe(Config):
     init_from: Path | None = None
     autoencoder: Path | None = None
     text_encoder: Path | None = None
+    planner: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     objective: ObjectiveConfig = FlowMatchingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -96,7 +98,13 @@ class TrainingRecipe(Config):
             meetings = meetings.model_copy(update={"worker": 0, "folder": Path(), "timeout_seconds": 1.0})
         spread = ParallelConfig().model_copy(update={"tensor": self.parallel.tensor, "local_steps": meetings})
         machine = {"threads": None, "workers": 1, "parallel": spread, "accumulate": 1}
-        watching = {"sample_prompts": (), "sample_every": 1, "log_every": 1, "profile": None}
+        watching: dict[str, Any] = {
+            "planner": None,
+            "sample_prompts": (),
+            "sample_every": 1,
+            "log_every": 1,
+            "profile": None,
+        }
         watching |= {"sinks": SinksConfig(), "metering": MeteringConfig()}
         saving = {"checkpoint_every": 1, "keep_checkpoints": 1}
         return fingerprint(self.model_copy(update={**machine, **watching, **saving}))

@@ -65,7 +65,8 @@ def _key(parts: Sequence[tuple[Path, float | None, float | None]]) -> str:
 def features_of(
     videos: Videos, network: Features, cache: Path, progress: Callable[[int, int], None] | None = None
 ) -> np.ndarray:
-    """float64 (N, D); computed once for a set and a network, and kept in ``cache``."""
+    """float64 (N, D); computed once for a set and a network, and kept in ``cache``. ValueError, with the set
+    and the place of the video in it, where the network cannot take one."""
     convention = json.dumps(dict(network.convention), sort_keys=True)
     name = hashlib.sha256(f"{videos.key}{convention}".encode()).hexdigest()[:24]
     file = cache / f"features-{name}.npy"
@@ -73,7 +74,10 @@ def features_of(
         return np.load(file)
     found = []
     for done, clip in enumerate(videos.clips(), 1):
-        found.append(network(clip))
+        try:
+            found.append(network(clip))
+        except ValueError as error:
+            raise ValueError(f"{videos.name}, video {done} of {videos.count}: {error}") from None
         if progress:
             progress(done, videos.count)
     features = np.stack(found)

@@ -35,7 +35,7 @@ class AutoencoderFamily(Family):
         assert isinstance(network, VideoAutoencoderConfig)
         if recipe.sample_prompts or recipe.sampling != SamplingSettings():
             raise ValueError("sampling and sample_prompts do nothing for an autoencoder; leave them out")
-        for name in ("autoencoder", "text_encoder"):
+        for name in ("autoencoder", "text_encoder", "planner"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for an autoencoder; leave it out")
         validated = [] if recipe.validation is None else [recipe.validation.data]

@@ -36,7 +36,7 @@ class LayoutPlannerFamily(Family):
             raise ValueError(
                 "a layout-planner reads a trained text encoder: set text_encoder, a model folder"
             )
-        for name in ("autoencoder", "fast"):
+        for name in ("autoencoder", "planner", "fast"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for a layout-planner; leave it out")
         validated = [] if recipe.validation is None else [recipe.validation.data]

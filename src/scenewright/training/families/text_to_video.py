@@ -19,6 +19,7 @@ from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, re
 from scenewright.generation.given import given_input
 from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.planner import Planner, load_planner
 from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.modulation import low_rank_modulations
@@ -60,12 +61,15 @@ class TextToVideoFamily(Family):
             _check_layouts(network, stage.data)
             if recipe.autoencoder is None:
                 network.grid(stage.data.frames_out, stage.data.height, stage.data.width)
+        if recipe.planner is not None and network.layout is None:
+            raise ValueError("planner plans layouts, which the network does not take; set network.layout")
         if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
             raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
         if recipe.text_encoder is None and any(data.texts for data in _streams(recipe)):
             raise ValueError("data.texts need text_encoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
+        assert self.planner is None or self.embedder is not None
         self._check_latents()
         self._check_texts()
         self._check_teachers()
@@ -91,6 +95,21 @@ class TextToVideoFamily(Family):
         """The frozen text encoder; None where the network trains its own."""
         folder = self.recipe.text_encoder
         return None if folder is None else TextEmbedder.of(load_pipeline(folder, self.device))
+
+    @cached_property
+    def planner(self) -> Planner | None:
+        """What plans the layouts of samples and of the exported model."""
+        folder = self.recipe.planner
+        if folder is None:
+            return None
+        planner = load_planner(folder, self.device)
+        if planner.config.layout != self._config.layout:
+            raise ValueError(f"{folder} plans other layouts than network.layout has")
+        if self.embedder is None or planner.text_encoder != self.embedder.hash:
+            raise ValueError(
+                f"{folder} reads another text encoder; set text_encoder to the one it was made for"
+            )
+        return planner
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -140,6 +159,7 @@ class TextToVideoFamily(Family):
             words=training_words(),
             name=self.recipe.name,
             autoencoder=self.autoencoder,
+            planner=self.planner,
         )
 
     def save(self, pipeline: TextToVideo, folder: Path) -> None:

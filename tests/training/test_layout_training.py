@@ -1,0 +1,296 @@
+"""Planners of layouts, networks that take layouts, and modulations of low rank: trained, saved, used."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from test_trainer import RECIPE
+
+from scenewright.cli.world import world
+from scenewright.clip import GivenFrame, Prompt
+from scenewright.data.shards import Shards
+from scenewright.data.streams import Batches, StreamConfig
+from scenewright.data.world_source import WorldSource, caption, render_shards
+from scenewright.generation.loading import ModelError, load_pipeline, save_pipeline, untrained_pipeline
+from scenewright.generation.planner import Planner, load_planner
+from scenewright.generation.settings import SamplingSettings
+from scenewright.generation.text_embedding import TextEmbedder
+from scenewright.layout import Layout
+from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.models.layout import LayoutConfig
+from scenewright.models.layout_planner import LayoutPlanner, LayoutPlannerConfig
+from scenewright.models.modulation import low_rank_modulations
+from scenewright.training.config import Stage, TrainingRecipe
+from scenewright.training.draws import Draws
+from scenewright.training.objectives import FlowMatching, FlowMatchingConfig
+from scenewright.training.objectives.given import GivenFramesConfig
+from scenewright.training.trainer import Trainer
+from scenewright.world.layout import SamplerConfig
+from scenewright.world.scene import COLORS, DIRECTIONS, MATERIALS, MOTION_KINDS, SHAPES, SIZES, Scene
+
+LAYOUT = LayoutConfig(
+    slots=3,
+    num_frames=8,
+    attributes={
+        "shape": SHAPES,
+        "color": COLORS,
+        "size": SIZES,
+        "material": MATERIALS,
+        "motion": ("none", *MOTION_KINDS),
+        "direction": ("none", *DIRECTIONS),
+    },
+)
+WORLD = {"sampler": SamplerConfig(num_objects=(1, 2), moving_camera=0), "width": 24, "height": 16}
+WORLD |= {"num_frames": 8, "fps": 4.0}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    render_shards(WorldSource(**WORLD, seed=5), folder, 8, shard_size=4, frames=False)
+    return folder
+
+
+def planner_recipe(scenes, **changes) -> TrainingRecipe:
+    network = LayoutPlannerConfig(layout=LAYOUT, width=64, layers=3, text_layers=1)
+    stream = StreamConfig(**WORLD, shards=(scenes,), layouts="instead")
+    return TrainingRecipe(
+        **{
+            "name": "planner",
+            "network": network,
+            "text_encoder": "nano",
+            "stages": (Stage(steps=250, batch=16, data=stream),),
+            "objective": FlowMatchingConfig(shift=1.5, caption_dropout=0.1),
+            "ema_decay": 0.97,
+            "sampling": SamplingSettings(steps=12, guidance_scale=1.5, shift=1.5),
+            "sample_prompts": ("a red cube",),
+            "sample_every": 250,
+            "workers": 0,
+            **changes,
+        }
+    )
+
+
+def test_a_planner_learns_a_handful_of_scenes(scenes, tmp_path):
+    """By heart: which things, how many, and where they go."""
+    Trainer(planner_recipe(scenes), tmp_path / "run").run()
+    planner = load_planner(tmp_path / "run" / "model")
+    embedder = TextEmbedder.of(load_pipeline("nano"))
+    assert planner.text_encoder == embedder.hash
+    right = near = 0
+    batches = Batches(StreamConfig(**WORLD, shards=(scenes,), layouts="instead"), 8)
+    batch = batches[999]
+    for text, true in zip(batch.captions, batch.layouts, strict=True):
+        found = planner.plan(*embedder.embed_together([text, ""]), seed=3)
+        same = [labels["color"] for labels in found.labels] == [labels["color"] for labels in true.labels]
+        right += same
+        if same:
+            near += np.abs(found.boxes - true.boxes)[true.depth > 0].mean() < 0.06
+    assert right >= 6
+    assert near >= 5
+    assert list((tmp_path / "run").rglob("*.png"))
+
+
+def test_the_same_seed_plans_the_same_and_another_does_not():
+    torch.manual_seed(0)
+    planner = Planner(LayoutPlanner(LayoutPlannerConfig(layout=LAYOUT, width=32, layers=1)), "none")
+    planner = planner.untrained(1)
+    with torch.no_grad():
+        planner.network.slot_out.bias[0] = 1
+    words, mask = torch.randn(2, 4, 256), torch.ones(2, 4, dtype=torch.bool)
+    one, again, other = (planner.plan(words, mask, seed) for seed in (1, 1, 2))
+    assert one.labels == again.labels
+    np.testing.assert_array_equal(one.boxes, again.boxes)
+    assert len(one) != len(other) or one.labels != other.labels
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text_encoder": None}, "set text_encoder"),
+        ({"autoencoder": "nano"}, "autoencoder does nothing for a layout-planner"),
+        ({"objective": FlowMatchingConfig(given=GivenFramesConfig())}, "without objective.given"),
+    ],
+)
+def test_recipes_that_no_planner_can_be_trained_by(scenes, change, message):
+    with pytest.raises(ValueError, match=message):
+        planner_recipe(scenes, **change)
+
+
+def test_scenes_without_frames(scenes, tmp_path):
+    dataset = Shards(scenes)
+    assert not dataset.has_frames
+    assert len({Scene.model_validate(dataset.row(i)).seed for i in range(8)}) == 8
+    rendered = StreamConfig(**WORLD, shards=(scenes,))
+    with pytest.raises(ValueError, match="holds scenes without frames"):
+        Batches(rendered, 2)
+    live = Batches(StreamConfig(**WORLD, layouts="instead", seed=5), 2)[0]
+    assert live.frames.shape == (2, 0, 16, 24, 3)
+    assert len(live.layouts) == 2
+    arguments = ["sample", "-n", "3", "-o", tmp_path / "s", "--as", "scenes", "--num-frames", 8]
+    done = CliRunner().invoke(world, [str(a) for a in arguments])
+    assert done.exit_code == 0, done.output
+    assert [f.suffix for f in (tmp_path / "s").glob("shard-*")] == [".jsonl"]
+
+
+def test_frames_can_be_added_to_scenes(tmp_path):
+    source = WorldSource(**WORLD, seed=6)
+    render_shards(source, tmp_path, 2, frames=False)
+    render_shards(source, tmp_path, 2)
+    dataset = Shards(tmp_path)
+    np.testing.assert_array_equal(dataset.frames(1), source.render([source.scene(1)])[0])
+
+
+# ------------------------------------------------------------------------------------ networks with layouts
+
+
+@pytest.fixture(scope="module")
+def led(with_network):
+    """The tiny pipeline on layouts and given frames, with a planner that knows nothing."""
+    pipeline = with_network(layout=LAYOUT, given_frames=1)
+    text = pipeline.model.config.text
+    network = LayoutPlanner(LayoutPlannerConfig(layout=LAYOUT, text=text, width=32, layers=1, text_layers=1))
+    return replace(pipeline, planner=Planner(network, "tiny").untrained(0))
+
+
+def one_thing(left: float) -> Layout:
+    labels = {name: values[0] for name, values in LAYOUT.attributes.items()}
+    box = np.tile(np.float32([left, 0.2, left + 0.3, 0.7]), (1, 8, 1))
+    return Layout((labels,), box, np.full((1, 8), 9.0, np.float32))
+
+
+def test_clips_follow_the_plan_or_the_layout_of_the_prompt(led):
+    prompt = Prompt(text="a red ball rolls", seed=4)
+    planned, again = (led.generate([prompt])[0].frames for _ in range(2))
+    np.testing.assert_array_equal(planned, again)
+    alone = replace(led, planner=None).generate([prompt])[0].frames
+    assert (planned != alone).any()
+    own = [led.generate([prompt.model_copy(update={"layout": one_thing(x)})])[0].frames for x in (0.1, 0.5)]
+    assert (own[0] != own[1]).any()
+    assert (own[0] != planned).any()
+
+
+def test_given_frames_say_where_things_are(led):
+    """There is no plan beside them."""
+    picture = np.zeros((16, 24, 3), np.uint8)
+    prompt = Prompt(text="a red ball rolls", seed=4, given=(GivenFrame(0, picture),))
+    found = led.generate([prompt])[0].frames
+    np.testing.assert_array_equal(found, replace(led, planner=None).generate([prompt])[0].frames)
+
+
+def test_a_layout_is_refused_where_none_is_taken(tiny_pipeline, led):
+    prompt = Prompt(text="a red ball", layout=one_thing(0.1))
+    with pytest.raises(ValueError, match="was not trained with layouts"):
+        tiny_pipeline.generate([prompt])
+    short = Layout(one_thing(0).labels, np.zeros((1, 3, 4), "f4"), np.zeros((1, 3), "f4"))
+    with pytest.raises(ValueError, match="8 frames here, not 3"):
+        led.generate([prompt.model_copy(update={"layout": short})])
+
+
+def test_a_folder_holds_the_planner_and_knows_it(led, tmp_path):
+    save_pipeline(led, tmp_path / "model", torch.float32)
+    prompt = Prompt(text="a red ball rolls", seed=4)
+    again = load_pipeline(tmp_path / "model")
+    np.testing.assert_array_equal(again.generate([prompt])[0].frames, led.generate([prompt])[0].frames)
+    assert again.planner.hash == led.planner.hash
+    assert untrained_pipeline(tmp_path / "model", seed=1).planner.hash != led.planner.hash
+    other = tmp_path / "other"
+    save_pipeline(replace(led, planner=led.planner.untrained(8)), other, torch.float32)
+    (other / "planner" / "model.safetensors").replace(tmp_path / "model" / "planner" / "model.safetensors")
+    with pytest.raises(ModelError, match="another planner than the model's"):
+        load_pipeline(tmp_path / "model")
+    with pytest.raises(ModelError, match="planner of layouts, which makes no videos"):
+        load_pipeline(tmp_path / "model" / "planner")
+
+
+def layout_recipe(**changes) -> TrainingRecipe:
+    layout = LAYOUT.model_copy(update={"num_frames": RECIPE.network.num_frames})
+    network = RECIPE.network.model_copy(update={"layout": layout})
+    stream = RECIPE.stages[0].data.model_copy(update={"layouts": "beside"})
+    return RECIPE.model_copy(
+        update={"network": network, "stages": (Stage(steps=3, batch=3, data=stream),), **changes}
+    )
+
+
+def test_a_run_with_layouts_shows_them(tmp_path):
+    recipe = layout_recipe()
+    recipe = TrainingRecipe.model_validate(recipe.model_dump())
+    trainer = Trainer(recipe, tmp_path / "run")
+    trainer.run()
+    out = load_pipeline(tmp_path / "run" / "model").model.layout_in.out.weight
+    assert out.abs().max() > 0
+
+
+def test_layouts_are_shown_where_the_caption_is_and_no_frame_is_given(tiny_pipeline):
+    config = FlowMatchingConfig(caption_dropout=0.4, layout_dropout=0.3, given=GivenFramesConfig(none=0.5))
+    stream = StreamConfig(**WORLD, layouts="beside")
+    batch = Batches(stream, 64)[0]
+    draws = Draws(1, 0, 64, range(64))
+    encode = lambda texts: tiny_pipeline.tokenizer.batch(texts, 16)  # noqa: E731
+    inputs = FlowMatching(config).prepare(batch, encode, draws)
+    without = torch.tensor([not text for text in inputs.captions])
+    assert not inputs.led[without].any()
+    assert not inputs.led[inputs.known.any(1)].any()
+    free = ~without & ~inputs.known.any(1)
+    assert 0.4 < inputs.led[free].float().mean() < 0.95
+
+
+@pytest.mark.parametrize(
+    ("network", "layouts", "message"),
+    [
+        (None, "beside", "network.layout and data.layouts go together"),
+        (LAYOUT, "none", "network.layout and data.layouts go together"),
+        (LAYOUT.model_copy(update={"num_frames": 16}), "beside", "clips have 4 frames"),
+    ],
+)
+def test_recipes_whose_layouts_do_not_fit(network, layouts, message):
+    recipe = layout_recipe()
+    stage = recipe.stages[0]
+    changed = recipe.model_copy(
+        update={
+            "network": recipe.network.model_copy(update={"layout": network}),
+            "stages": (
+                stage.model_copy(update={"data": stage.data.model_copy(update={"layouts": layouts})}),
+            ),
+        }
+    )
+    with pytest.raises(ValueError, match=message):
+        TrainingRecipe.model_validate(changed.model_dump())
+
+
+@pytest.mark.parametrize("rank", [8, 16])
+def test_low_rank_modulations_are_close_where_it_counts(with_network, rank):
+    """On conditions that occur they are closer than the plain truncated decomposition, and exact at the full
+    rank."""
+    pipeline = with_network()
+    whole = pipeline.model
+    texts = [caption(WorldSource(**WORLD).scene(i), i) for i in range(40)]
+    ids, mask = pipeline.tokenizer.batch(texts, 16)
+    weights = low_rank_modulations(whole, ids, mask, rank)
+    low = FlowTransformer(whole.config.model_copy(update={"modulation_rank": rank}))
+    low.load_state_dict(weights)
+    plain = FlowTransformer(low.config)
+    plain.load_state_dict(truncated(whole, rank))
+    z, sigma, text = torch.randn(8, 3, 8, 16, 24), torch.linspace(0.1, 1, 8), whole.encode_text(ids, mask)
+    text = [x[:8] for x in text]
+    true = whole(z, sigma, *text, mask[:8])
+    ours, theirs = ((net(z, sigma, *text, mask[:8]) - true).norm() for net in (low, plain))
+    assert ours < theirs
+    assert ours < 0.1 * true.norm()
+    full = FlowTransformer(whole.config.model_copy(update={"modulation_rank": 32}))
+    full.load_state_dict(low_rank_modulations(whole, ids, mask, 32))
+    torch.testing.assert_close(full(z, sigma, *text, mask[:8]), true, rtol=1e-3, atol=1e-3)
+
+
+def truncated(network: FlowTransformer, rank: int) -> dict[str, torch.Tensor]:
+    found = {}
+    for name, weight in network.state_dict().items():
+        if not name.endswith(".modulation.weight"):
+            found[name.replace(".modulation.bias", ".modulation.1.bias")] = weight
+            continue
+        u, s, v = torch.linalg.svd(weight, full_matrices=False)
+        block = name.removesuffix("weight")
+        found[f"{block}0.weight"], found[f"{block}1.weight"] = v[:rank], u[:, :rank] * s[:rank]
+    return found
