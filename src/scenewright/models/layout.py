@@ -22,6 +22,8 @@ from scenewright.models.blocks.initial import zeros
 _TRACK = 5
 #: What brings tracks to about mean 0 and spread 1: boxes are fractions of the picture, depths are logarithms.
 _MIDDLE, _SPREAD = (0.5, 0.5, 0.5, 0.5, 2.2), (0.25, 0.15, 0.25, 0.15, 0.2)
+#: Numbers of a frame in :func:`seen_from_patches`: four edges, their sines and cosines, the depth.
+SEEN = 13
 #: The least width of what counts as a box.
 _LEAST = 0.01
 
@@ -106,7 +108,7 @@ class LayoutEmbedding(nn.Module):
     def __init__(self, config: LayoutConfig, frames_per_patch: int, width: int, hidden: int) -> None:
         super().__init__()
         self.config, self.frames_per_patch = config, frames_per_patch
-        self.where = nn.Linear(frames_per_patch * _SEEN, hidden)
+        self.where = nn.Linear(frames_per_patch * SEEN, hidden)
         self.what = nn.Linear(1 + config.labels, hidden, bias=False)
         self.mix = nn.Linear(hidden, hidden)
         self.out = zeros(nn.Linear(hidden, width, bias=False))
@@ -146,10 +148,6 @@ def seen_from_patches(
     waves = edges * (math.pi / 2)
     seen = torch.cat([edges / 4, waves.sin(), waves.cos(), depth * 4], -1) * exists[..., None]
     return torch.cat([seen.flatten(-2), share.amax(-1, keepdim=True)], -1).flatten(1, 3)
-
-
-#: Numbers of a frame in :func:`seen_from_patches`.
-_SEEN = 13
 
 
 def _centres(count: int, like: torch.Tensor) -> torch.Tensor:

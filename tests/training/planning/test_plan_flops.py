@@ -5,6 +5,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.models.layout import LayoutConfig
 from scenewright.training.freezing import FreezeConfig, Freezer
 from scenewright.training.optimizers import OptimizerConfig, build_optimizers
 from scenewright.training.parallel import ParallelConfig, parallelize, setup_distributed
@@ -27,14 +28,32 @@ def counted(config, clips, words, *, half, freeze=None) -> tuple[int, int]:
     forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)
     with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16, enabled=half):
         with forward:
-            out = model(z, torch.rand(clips), *model.encode_text(ids, mask), mask)
+            out = model(z, torch.rand(clips), *model.encode_text(ids, mask), mask, **conditions(config, z))
         with backward:
             out.float().square().mean().backward()
     return forward.get_total_flops(), backward.get_total_flops()
 
 
+def conditions(config, z) -> dict:
+    found = {}
+    if config.given_frames:
+        found["given_BGTHW"] = torch.randn(len(z), 4, *z.shape[2:])
+    if config.layout is not None:
+        found["layout_BNF"] = torch.randn(len(z), config.layout.slots, config.layout.features)
+    return found
+
+
+LED = SMALL.model_copy(
+    update={
+        "layout": LayoutConfig(slots=2, num_frames=8, attributes={"color": ("red", "blue")}),
+        "given_frames": 1,
+        "modulation_rank": 5,
+    }
+)
+
+
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize(("config", "words"), [(SMALL, 32), (OTHER, 17)])
+@pytest.mark.parametrize(("config", "words"), [(SMALL, 32), (OTHER, 17), (LED, 32)])
 def test_the_operations_of_a_step_are_those_that_pytorch_counts(config, words, half):
     grid = config.grid(config.num_frames, config.height, config.width_pixels)
     work = total(clip_products(config, grid, words, fused=False))

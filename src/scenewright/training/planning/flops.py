@@ -9,11 +9,13 @@ L = tokens of the clip, S = tokens of the caption, D = width of the model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scenewright.models.flow_transformer import FlowTransformerConfig
+from scenewright.models.flow_transformer import GIVEN_CHANNELS, FlowTransformerConfig
+from scenewright.models.layout import SEEN
 from scenewright.training.optimizers import OptimizerConfig
 
 #: The part of the network that a product belongs to: pipeline stages hold whole parts.
@@ -121,6 +123,7 @@ class _Counter:
 
         low = self._linear("patch_in.0", "entry", tokens, pixels, config.bottleneck, False)
         seen = self._linear("patch_in.1", "entry", tokens, config.bottleneck, width, low)
+        seen = self._conditions() or seen
         # The features of the positions are the same for all clips: one product a batch, a per mille.
         timed = self._linear("timestep.0", "entry", 1, 256, width, False)
         timed = self._linear("timestep.2", "entry", 1, width, width, timed)
@@ -132,6 +135,24 @@ class _Counter:
         modulated = self._linear("out_modulation", "exit", 1, width, 2 * width, condition)
         self._linear("patch_out", "exit", tokens, width, pixels, seen or modulated)
         return self.found
+
+    def _conditions(self) -> bool:
+        """Given frames and layouts."""
+        config, width, tokens = self.config, self.config.width, self.tokens
+        seen = False
+        if config.given_frames:
+            given = GIVEN_CHANNELS * math.prod(config.given_patch)
+            low = self._linear("given_in.0", "entry", tokens, given, config.bottleneck, False)
+            seen = self._linear("given_in.1", "entry", tokens, config.bottleneck, width, low)
+        if config.layout is not None:
+            layout, hidden = config.layout, config.bottleneck
+            things = tokens * layout.slots
+            where = SEEN * config.layout_frames
+            low = self._linear("layout_in.where", "entry", things, where, hidden, False)
+            what = self._linear("layout_in.what", "entry", layout.slots, 1 + layout.labels, hidden, False)
+            low = self._linear("layout_in.mix", "entry", things, hidden, hidden, low or what)
+            seen = self._linear("layout_in.out", "entry", tokens, hidden, width, low) or seen
+        return seen
 
     def _text_layer(self, name: str, needed: bool) -> bool:
         text, first = self.config.text, len(self.found)
@@ -151,7 +172,7 @@ class _Counter:
     def _block(self, name: str, seen: bool, condition: bool, said: bool) -> bool:
         config, tokens, first = self.config, self.tokens, len(self.found)
         width = config.width
-        modulated = self._linear(f"{name}.modulation", "blocks", 1, width, 6 * width, condition)
+        modulated = self._modulation(f"{name}.modulation", condition)
         seen = self._attention(f"{name}.attention", "blocks", tokens, width, seen or modulated, None)
         seen = seen or modulated or self.trains(f"{name}.cross_norm.weight")
         seen = self._attention(f"{name}.cross_attention", "blocks", tokens, width, seen, said) or seen
@@ -159,6 +180,13 @@ class _Counter:
         seen = self._feed_forward(f"{name}.mlp", "blocks", tokens, width, hidden, seen) or seen
         self.found[first:] = [replace(p, again=p.forward) for p in self.found[first:]]
         return seen
+
+    def _modulation(self, name: str, condition: bool) -> bool:
+        width, rank = self.config.width, self.config.modulation_rank
+        if not rank:
+            return self._linear(name, "blocks", 1, width, 6 * width, condition)
+        low = self._linear(f"{name}.0", "blocks", 1, width, rank, condition)
+        return self._linear(f"{name}.1", "blocks", 1, rank, 6 * width, low)
 
     def _linear(self, name: str, part: Part, rows: int, inner: int, outer: int, needed: bool) -> bool:
         """One linear layer; ``needed``: whether its input needs a gradient. Whether its output does."""
