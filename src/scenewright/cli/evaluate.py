@@ -43,7 +43,7 @@ _OPTIONS = (
     click.option(
         "--reference",
         help="What to compare with: world, the true renders; for fidelity a folder with files of the same "
-        "names; for distribution a folder with videos.",
+        "names; for distribution a folder with videos, or published statistics (.pkl).",
     ),
     click.option(
         "--network",
