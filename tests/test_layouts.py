@@ -7,22 +7,14 @@ import torch
 from scenewright.layout import Layout
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.layout import LayoutConfig, LayoutEmbedding, seen_from_patches
-from scenewright.world.boxes import layout_of
+from scenewright.world.boxes import LABELS, layout_of
 from scenewright.world.layout import SamplerConfig, sample_scene
 from scenewright.world.render import render
-from scenewright.world.scene import COLORS, DIRECTIONS, MATERIALS, MOTION_KINDS, SHAPES, SIZES
 
 CONFIG = LayoutConfig(
     slots=4,
     num_frames=8,
-    attributes={
-        "shape": SHAPES,
-        "color": COLORS,
-        "size": SIZES,
-        "material": MATERIALS,
-        "motion": ("none", *MOTION_KINDS),
-        "direction": ("none", *DIRECTIONS),
-    },
+    attributes=LABELS,
 )
 SIZE = {"width": 96, "height": 64, "num_frames": 8, "fps": 4.0}
 

@@ -27,20 +27,14 @@ from scenewright.training.draws import Draws
 from scenewright.training.objectives import FlowMatching, FlowMatchingConfig
 from scenewright.training.objectives.given import GivenFramesConfig
 from scenewright.training.trainer import Trainer
+from scenewright.world.boxes import LABELS
 from scenewright.world.layout import SamplerConfig
-from scenewright.world.scene import COLORS, DIRECTIONS, MATERIALS, MOTION_KINDS, SHAPES, SIZES, Scene
+from scenewright.world.scene import Scene
 
 LAYOUT = LayoutConfig(
     slots=3,
     num_frames=8,
-    attributes={
-        "shape": SHAPES,
-        "color": COLORS,
-        "size": SIZES,
-        "material": MATERIALS,
-        "motion": ("none", *MOTION_KINDS),
-        "direction": ("none", *DIRECTIONS),
-    },
+    attributes=LABELS,
 )
 WORLD = {"sampler": SamplerConfig(num_objects=(1, 2), moving_camera=0), "width": 24, "height": 16}
 WORLD |= {"num_frames": 8, "fps": 4.0}

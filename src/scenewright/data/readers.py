@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -63,9 +63,9 @@ class WorldReader:
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
         scenes = [self.config.scene(i) for i in clips]
         if self.config.layouts == "instead":
-            rendered = np.broadcast_to(_no_frames(self.config), (len(scenes), *_no_frames(self.config).shape))
+            rendered: Sequence[np.ndarray] = [_no_frames(self.config)] * len(scenes)
         else:
-            rendered = self.config.render(scenes)
+            rendered = list(self.config.render(scenes))
         return [
             _augmented(
                 self.config, frames, caption(scene, keyed_seed(self.config.seed, "caption", sample)), sample
@@ -133,20 +133,21 @@ class ShardReader:
             chosen = key % texts.info.shape[0]
             text, length = texts.notes(index)[chosen]
             words = torch.from_numpy(texts.values(index)[chosen, :length].copy())
-            layout = _layout(self.config, lambda: Scene.model_validate(dataset.row(index)))
-            return Item(frames, text, latents, words, layout=layout)
+            item = Item(frames, text, latents, words)
+            if self.config.layouts == "none":
+                return item
+            return item._replace(layout=_layout(self.config, Scene.model_validate(dataset.row(index))))
         scene = Scene.model_validate(dataset.row(index))
         text = caption(scene, key)
         item = Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
         return item._replace(layout=_layout(self.config, scene))
 
 
-def _layout(config: StreamConfig, scene: Scene | Callable[[], Scene]) -> Layout | None:
+def _layout(config: StreamConfig, scene: Scene) -> Layout | None:
     if config.layouts == "none":
         return None
-    found = scene if isinstance(scene, Scene) else scene()
     return layout_of(
-        found, width=config.width, height=config.height, num_frames=config.num_frames, fps=config.fps
+        scene, width=config.width, height=config.height, num_frames=config.num_frames, fps=config.fps
     )
 
 

@@ -96,7 +96,7 @@ class Shards:
     @property
     def has_frames(self) -> bool:
         """Whether there are frames beside the scenes."""
-        return (self.folder / "shard-00000.npy").exists()
+        return all((self.folder / f"shard-{i:05d}.npy").exists() for i in range(self.info.shards))
 
     @cached_property
     def _frames(self) -> list[np.ndarray]:

@@ -112,7 +112,7 @@ class Judging:
                 raise ValueError(
                     f"{', '.join(paired)}: statistics are of no one clip; name a folder of videos"
                 )
-            read_statistics(self._statistics)
+            assert self._published is not None
 
     @cached_property
     def tested(self) -> System:
@@ -224,6 +224,11 @@ class Judging:
                 )
         return facts
 
+    @cached_property
+    def _published(self) -> Moments | None:
+        """What is in that file. ValueError where it holds something else."""
+        return None if self._statistics is None else read_statistics(self._statistics)
+
     @property
     def _statistics(self) -> Path | None:
         """The file of statistics that the reference is; None where it is videos."""
@@ -271,8 +276,8 @@ class Judging:
         assert self.network is not None
         reference: np.ndarray | Moments = np.zeros((0, len(outcomes[0].features)))
         same = None
-        if self._statistics is not None:
-            reference = read_statistics(self._statistics)
+        if self._published is not None:
+            reference = self._published
             check_widths(len(reference.mean), len(outcomes[0].features))
         elif self.request.reference is not None:
             videos = self._reference_videos(self.request.seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from scenewright.generation.model_folder import (
     AUTOENCODER,
     SHIPPED,
     ModelError,
+    digest_of,
     load_weights,
     replacing,
     save_weights,
@@ -70,12 +70,7 @@ class Autoencoder:
         return self._digest("decoder.")
 
     def _digest(self, without: str) -> str:
-        digest = hashlib.sha256(fingerprint(self.config).encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            if not without or not name.startswith(without):
-                digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of(self.network, fingerprint(self.config).encode(), without=without)
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -63,6 +64,17 @@ def lossless_dtype(network: nn.Module) -> torch.dtype:
     floats = [t for t in network.state_dict().values() if t.is_floating_point()]
     exact = all(torch.equal(t.to(torch.float16).to(t.dtype), t) for t in floats)
     return torch.float16 if exact else torch.float32
+
+
+def digest_of(network: nn.Module, *sizes: bytes, without: str = "") -> str:
+    """SHA-256 (64 hexadecimal digits) of ``sizes``, what else decides the network, and of its weights, but
+    for those whose names begin with ``without``."""
+    digest = hashlib.sha256(b"".join(sizes))
+    for name, tensor in sorted(network.state_dict().items()):
+        if not without or not name.startswith(without):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from scenewright.config import Config, fingerprint, validation_summary
 from scenewright.generation.guidance import guided
 from scenewright.generation.model_folder import (
     ModelError,
+    digest_of,
     load_weights,
     randomised,
     replacing,
@@ -57,11 +57,7 @@ class Planner:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of sizes and weights."""
-        digest = hashlib.sha256(fingerprint(self.config).encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of(self.network, fingerprint(self.config).encode())
 
     def untrained(self, seed: int) -> Planner:
         """The same with fresh random weights, also where training begins with zeros."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from functools import cached_property
 import torch
 
 from scenewright.config import fingerprint
+from scenewright.generation.model_folder import digest_of
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
 from scenewright.text.tokenizer import Tokenizer
@@ -34,12 +34,7 @@ class TextEmbedder:
     @cached_property
     def hash(self) -> str:
         """SHA-256 (64 hexadecimal digits) of tokenizer, sizes and weights."""
-        digest = hashlib.sha256(fingerprint(self.config).encode())
-        digest.update(self.tokenizer.serialized)
-        for name, tensor in sorted(self.encoder.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of(self.encoder, fingerprint(self.config).encode(), self.tokenizer.serialized)
 
     @torch.no_grad()
     def embed_together(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -129,13 +129,10 @@ def seen_from_patches(
     frames, rows, columns = grid
     track = layout_BNF[..., 1 + config.labels :].unflatten(-1, (config.num_frames, _TRACK))
     spread, middle = (track.new_tensor(v) for v in (_SPREAD, _MIDDLE))
-    there = (track != 0).any(-1)
-    known = (track * spread + middle)[:, :, : frames * frames_per_patch]
-    # (B, t, N, frames of the patch, 5)
-    known = known.unflatten(2, (frames, frames_per_patch)).transpose(1, 2)
-    used = (layout_BNF[..., 0] > 0)[:, None, :, None]
-    there = there[:, :, : frames * frames_per_patch].unflatten(2, (frames, frames_per_patch)).transpose(1, 2)
-    there = there & used
+    # (B, frames of patches, N, frames of a patch, 5)
+    track = track[:, :, : frames * frames_per_patch].unflatten(2, (frames, frames_per_patch)).transpose(1, 2)
+    there = (track != 0).any(-1) & (layout_BNF[..., 0] > 0)[:, None, :, None]
+    known = track * spread + middle
     x = known[..., 0:4:2].mul(columns)[:, :, None, None] - _centres(columns, known).view(-1, 1, 1, 1)
     y = known[..., 1:4:2].mul(rows)[:, :, None, None] - _centres(rows, known).view(-1, 1, 1, 1, 1)
     shape = (batch, frames, rows, columns, slots, frames_per_patch, 2)

@@ -14,7 +14,17 @@ from scenewright.world.bounds import (
 )
 from scenewright.world.camera import focal_length
 from scenewright.world.physics import simulate
-from scenewright.world.scene import SHAPES, Scene
+from scenewright.world.scene import COLORS, DIRECTIONS, MATERIALS, MOTION_KINDS, SHAPES, SIZES, Scene
+
+#: The labels of layouts, by attribute.
+LABELS: dict[str, tuple[str, ...]] = {
+    "shape": SHAPES,
+    "color": COLORS,
+    "size": SIZES,
+    "material": MATERIALS,
+    "motion": ("none", *MOTION_KINDS),
+    "direction": ("none", *DIRECTIONS),
+}
 
 #: How far outside of the picture a box may reach, in pictures.
 _REACH = 0.5
@@ -23,9 +33,9 @@ _REACH = 0.5
 def layout_of(scene: Scene, *, width: int, height: int, num_frames: int, fps: float) -> Layout:
     """The boxes that hold the objects in pictures of ``width`` by ``height`` pixels.
 
-    The labels are ``shape``, ``color``, ``size``, ``material``, and ``motion`` and ``direction`` of the
-    object's first motion ("none" where it has none). A box holds all of an object, hidden parts too, and is
-    exact for spheres and for boxes that face the camera; a little large otherwise.
+    The labels are those of :data:`LABELS`; ``motion`` and ``direction`` are of the object's first motion. A
+    box holds all of an object, hidden parts too, and is exact for spheres and for boxes that face the camera; a
+    little large otherwise.
     """
     states = simulate(scene, num_frames, fps)
     objects = scene.objects

@@ -2,8 +2,7 @@
 
 The corners of the picture that most others move with lie on one plane, the ground or a wall, or far away;
 how a plane moves between two pictures is a homography (Hartley & Zisserman, "Multiple view geometry",
-chapter 13).
-Its value and its first derivatives at the centre are what is told: shift, zoom, roll and shear.
+chapter 13). Its value and its first derivatives at the centre are told: shift, zoom, roll and shear.
 """
 
 from __future__ import annotations

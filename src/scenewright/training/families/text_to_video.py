@@ -69,7 +69,7 @@ class TextToVideoFamily(Family):
             raise ValueError("data.texts need text_encoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
-        assert self.planner is None or self.embedder is not None
+        self._check_planner()
         self._check_latents()
         self._check_texts()
         self._check_teachers()
@@ -100,16 +100,7 @@ class TextToVideoFamily(Family):
     def planner(self) -> Planner | None:
         """What plans the layouts of samples and of the exported model."""
         folder = self.recipe.planner
-        if folder is None:
-            return None
-        planner = load_planner(folder, self.device)
-        if planner.config.layout != self._config.layout:
-            raise ValueError(f"{folder} plans other layouts than network.layout has")
-        if self.embedder is None or planner.text_encoder != self.embedder.hash:
-            raise ValueError(
-                f"{folder} reads another text encoder; set text_encoder to the one it was made for"
-            )
-        return planner
+        return None if folder is None else load_planner(folder, self.device)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -198,6 +189,18 @@ class TextToVideoFamily(Family):
             self._config.grid(*config.grid(data.frames_out, data.height, data.width))
             for cache in data.latents:
                 _check_encoder(cache, self.autoencoder.encoder_hash, folder)
+
+    def _check_planner(self) -> None:
+        """ValueError where the planner is of another layout or reads another text encoder."""
+        if self.planner is None:
+            return
+        folder = self.recipe.planner
+        if self.planner.config.layout != self._config.layout:
+            raise ValueError(f"{folder} plans other layouts than network.layout has")
+        if self.embedder is None or self.planner.text_encoder != self.embedder.hash:
+            raise ValueError(
+                f"{folder} reads another text encoder; set text_encoder to the one it was made for"
+            )
 
     def _check_texts(self) -> None:
         """ValueError where the network, the text encoder and the encoded captions do not fit together."""
