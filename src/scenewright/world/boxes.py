@@ -34,8 +34,8 @@ def layout_of(scene: Scene, *, width: int, height: int, num_frames: int, fps: fl
     """The boxes that hold the objects in pictures of ``width`` by ``height`` pixels.
 
     The labels are those of :data:`LABELS`; ``motion`` and ``direction`` are of the object's first motion. A
-    box holds all of an object, hidden parts too, and is exact for spheres and for boxes that face the camera; a
-    little large otherwise.
+    box holds all of an object, hidden parts too, and is exact for spheres and for boxes that face the camera;
+    a little large otherwise.
     """
     states = simulate(scene, num_frames, fps)
     objects = scene.objects
