@@ -3,6 +3,7 @@
     python scripts/metric_reactions.py
 
 Clips of the world; the curves of faults that a measure claims to see are coloured, those of all others gray.
+Last come distances of a set with the fault to another set without, as the network of the package sees them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import numpy as np
 
 from scenewright.clip import Clip
 from scenewright.evaluation.corruptions import FAULTS, SEES
+from scenewright.evaluation.distribution.networks import WorldFeatures
+from scenewright.evaluation.distribution.sets import SETS
 from scenewright.evaluation.measures import Sample
-from scenewright.evaluation.suites import SuitePrompt
+from scenewright.evaluation.recognition.model import FAULT_NAMES
+from scenewright.evaluation.suites import SuitePrompt, load_suite
 from scenewright.evaluation.systems import WorldSystem
 from scenewright.registry import measures
 
@@ -29,6 +33,7 @@ TEXTS = (
 )
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLORS = ("#1d5fbf", "#c4541c", "#2b8a3e", "#8a3ffc", "#b28600", "#0b7a75", "#c2255c")
+OF_SETS = ("frechet", "kernel", "mmd-gaussian", "precision", "coverage")
 PANEL, GAP, COLUMNS = (150, 84), (34, 62), 4
 
 
@@ -38,20 +43,40 @@ def main() -> None:
     curves = {name: {fault: [] for fault in FAULTS} for name in measures.names()}
     for fault in FAULTS:
         for strength in STRENGTHS:
-            samples = [_sample(clip, i, fault, strength) for i, clip in enumerate(clips)]
+            samples = [
+                Sample(_with_fault(clip, i, fault, strength), TEXTS[i], clip) for i, clip in enumerate(clips)
+            ]
             for name in measures.names():
                 measure = measures.get(name)
                 curves[name][fault].append(float(np.nanmean([measure.compute(s) for s in samples])))
         print(fault, flush=True)
+    curves |= _set_curves()
     target = Path(__file__).parents[1] / "docs" / "images" / "metric-reactions.svg"
     target.write_text(_svg(curves), "utf-8")
     print(target)
 
 
-def _sample(clip: Clip, number: int, fault: str, strength: float) -> Sample:
+def _set_curves() -> dict[str, dict[str, list[float]]]:
+    network = WorldFeatures()
+    prompts = load_suite("world-core").select(("single",), 40).prompts
+    clips, others = (WorldSystem(64, 64, 16).clips(prompts, seed) for seed in (0, 77))
+    reference = np.stack([network(clip) for clip in others])
+    curves: dict[str, dict[str, list[float]]] = {name: {} for name in OF_SETS}
+    for fault in FAULTS:
+        for name in OF_SETS:
+            curves[name][fault] = []
+        for strength in STRENGTHS:
+            faulty = [_with_fault(clip, i, fault, strength) for i, clip in enumerate(clips)]
+            features = np.stack([network(clip) for clip in faulty])
+            for name in OF_SETS:
+                curves[name][fault].append(SETS[name].compute(reference, features))
+        print(fault, "of sets", flush=True)
+    return curves
+
+
+def _with_fault(clip: Clip, number: int, fault: str, strength: float) -> Clip:
     rng = np.random.default_rng(zlib.crc32(f"{fault}{number}".encode()))
-    other = FAULTS[fault](clip, strength, rng) if strength else clip
-    return Sample(other, TEXTS[number], clip)
+    return FAULTS[fault](clip, strength, rng) if strength else clip
 
 
 def _svg(curves: dict[str, dict[str, list[float]]]) -> str:
@@ -81,7 +106,7 @@ def _panel(name: str, faults: dict[str, list[float]], x: int, y: int) -> list[st
         parts.append(
             f'<text x="{x - 3}" y="{at}" font-size="7" text-anchor="end" fill="#5c5a54">{value:.3g}</text>'
         )
-    seen = list(SEES[name])
+    seen = list(FAULT_NAMES[1:] if name in OF_SETS else SEES[name])
     for fault, curve in sorted(faults.items(), key=lambda item: item[0] in seen):
         points = " ".join(
             f"{x + s * PANEL[0]:.1f},{y + PANEL[1] * (1 - (v - low) / span):.1f}"

@@ -79,16 +79,14 @@ REACTIONS = [
 
 @pytest.mark.parametrize(("name", "fault"), REACTIONS)
 def test_measures_react_on_real_pictures_as_on_the_world(bikes, name, fault):
-    clip = Clip(bikes.frames[:12], 12.0)
+    clip = Clip(bikes.frames if name == "jerk" else bikes.frames[:12], 12.0)
     values = []
-    for strength in (0.0, 0.5, 1.0):
+    for strength in (0.0, 0.25, 0.5, 0.75, 1.0):
         rng = np.random.default_rng(zlib.crc32(fault.encode()))
         changed = FAULTS[fault](clip, strength, rng) if strength else clip
         values.append(SEES[name][fault] * measures.get(name).compute(Sample(changed, "", clip)))
-    assert values[0] < values[1], values
-    assert values[0] < values[2], values
-    if name != "warping-error":  # of the strongest noise, less is left that is not taken for occluded
-        assert values[1] <= values[2], values
+    assert values == sorted(values), values
+    assert values[0] < values[-1], values
 
 
 def action(name: str) -> np.ndarray:

@@ -95,6 +95,17 @@ class Sample:
         """What the prompt says."""
         return parse(self.text).description
 
+    @cached_property
+    def objects(self) -> DetectionScores:
+        """Of what the reader sees, by colour and shape, of the objects that the prompt gives both; NaN where
+        it leaves one open."""
+        wanted = Counter[Hashable]()
+        for entity in self.description.entities:
+            wanted[(entity.color, entity.shape)] += entity.count
+        if any(None in look for look in wanted):  # type: ignore[operator]
+            return DetectionScores(nan, nan, nan, nan, 0, 0, 0)
+        return named_scores(wanted, detections(self.reading), self.reading.num_frames)
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -331,25 +342,13 @@ GRAPH_CHANGE = Measure("graph-change", "semantics", "neither", _graph_change, re
 UNEXPLAINED_OBJECTS = Measure("unexplained-objects", "semantics", "lower", _unexplained, reader=True)
 
 
-def _named(sample: Sample) -> DetectionScores:
-    """Of what the reader sees, by colour and shape, of the objects that the prompt gives both."""
-    wanted = Counter[Hashable]()
-    for entity in sample.description.entities:
-        wanted[(entity.color, entity.shape)] += entity.count
-    reading = sample.reading
-    found = detections(reading)
-    if any(None in look for look in wanted):  # type: ignore[operator]
-        return DetectionScores(nan, nan, nan, nan, 0, 0, 0)
-    return named_scores(wanted, found, reading.num_frames)
-
-
 OBJECT_PRECISION = Measure(
-    "object-precision", "semantics", "higher", lambda s: _named(s).precision, rate=True, reader=True
+    "object-precision", "semantics", "higher", lambda s: s.objects.precision, rate=True, reader=True
 )
 OBJECT_RECALL = Measure(
-    "object-recall", "semantics", "higher", lambda s: _named(s).recall, rate=True, reader=True
+    "object-recall", "semantics", "higher", lambda s: s.objects.recall, rate=True, reader=True
 )
-OBJECT_F1 = Measure("object-f1", "semantics", "higher", lambda s: _named(s).f1, rate=True, reader=True)
+OBJECT_F1 = Measure("object-f1", "semantics", "higher", lambda s: s.objects.f1, rate=True, reader=True)
 
 
 def _box_iou(sample: Sample) -> float:

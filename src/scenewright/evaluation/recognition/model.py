@@ -19,6 +19,9 @@ from scenewright.world.scene import COLORS, MATERIALS, MAX_OBJECTS, SHAPES, SIZE
 #: What a training clip may suffer from, by the names of :data:`scenewright.evaluation.corruptions.FAULTS`.
 FAULT_NAMES = ("none", "blur", "noise", "flicker", "freeze", "disorder", "paste", "shake")
 
+#: How far a fault of full strength moves the features, along a direction of its own.
+SEVERITY = 10.0
+
 #: What is answered, and how many classes each answer has. All but ``count`` and ``fault`` may hold at once.
 ANSWERS: Mapping[str, int] = {
     "action": len(ACTIONS),
@@ -59,7 +62,13 @@ class Residual3d(nn.Module):
 
 class Recogniser(nn.Module):
     """Answers of :data:`ANSWERS` from the features of a clip: the mean over time and space of the last layer,
-    of ``widths[-1]`` numbers."""
+    of ``widths[-1]`` numbers.
+
+    Along some fixed directions, one a fault, the features grow with the fault's strength. To a network that
+    is only asked which fault it sees, a strong one is no farther from clean clips than a weak one.
+    """
+
+    directions: torch.Tensor
 
     def __init__(self, config: RecogniserConfig) -> None:
         super().__init__()
@@ -73,6 +82,8 @@ class Recogniser(nn.Module):
             Residual3d(second, third, (2, 2, 2)),
         )
         self.heads = nn.ModuleDict({name: nn.Linear(third, size) for name, size in ANSWERS.items()})
+        mixed = torch.randn(third, len(FAULT_NAMES) - 1, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("directions", torch.linalg.qr(mixed).Q * SEVERITY, persistent=False)
 
     def features(self, x_BCTHW: torch.Tensor) -> torch.Tensor:
         """float32 (B, ``widths[-1]``)."""
@@ -81,8 +92,15 @@ class Recogniser(nn.Module):
 
     def forward(self, x_BCTHW: torch.Tensor) -> dict[str, torch.Tensor]:
         """Logits of every answer, float32 (B, classes)."""
-        features = F.dropout(self.features(x_BCTHW), 0.1, self.training)
-        return {name: head(features) for name, head in self.heads.items()}
+        return self.answers(self.features(x_BCTHW))
+
+    def answers(self, features_BC: torch.Tensor) -> dict[str, torch.Tensor]:
+        dropped = F.dropout(features_BC, 0.1, self.training)
+        return {name: head(dropped) for name, head in self.heads.items()}
+
+    def severities(self, features_BC: torch.Tensor) -> torch.Tensor:
+        """float32 (B, faults): how strong each of :data:`FAULT_NAMES` is, the first left out; 1 is full."""
+        return features_BC @ self.directions / SEVERITY**2
 
 
 class SegmentsConfig(Config):

@@ -45,6 +45,10 @@ from scenewright.machine import keep_freed_memory
 
 #: How many clips of a batch have a fault, in the 3-D network's training.
 FAULTY = 0.4
+#: How strong their faults are.
+_STRENGTHS = (0.15, 1.0)
+#: What their squared error counts beside the other answers' losses.
+_SEVERITY_WEIGHT = 50.0
 #: Faults after which nobody can tell what happened.
 _HIDING = ("freeze", "disorder", "paste")
 
@@ -95,13 +99,15 @@ def make_batch(
             clip = mirror(torch.from_numpy(clip).movedim(-1, 1), labels, b).movedim(1, -1).numpy()
         want = targets(labels, b)
         fault = "none"
+        severities = np.zeros(len(FAULT_NAMES) - 1, np.float32)
         if rng.random() < faulty:
             fault = str(rng.choice(FAULT_NAMES[1:]))
-            clip = FAULTS[fault](
-                Clip(np.ascontiguousarray(clip), 8.0), float(rng.uniform(0.25, 1)), rng
-            ).frames
+            strength = float(rng.uniform(*_STRENGTHS))
+            clip = FAULTS[fault](Clip(np.ascontiguousarray(clip), 8.0), strength, rng).frames
+            severities[FAULT_NAMES.index(fault) - 1] = strength
             if fault in _HIDING:
                 want["action"][:] = IGNORE
+        want["severity"] = severities
         want["fault"] = np.array(FAULT_NAMES.index(fault))
         x = as_input(clip, side, length)
         if rng.random() < 0.5:
@@ -152,8 +158,12 @@ def train(
                 jitter = torch.from_numpy(rng.random(network.config.segments)).float()
                 answers = network(x.contiguous(), jitter)
             else:
-                answers = network(x.contiguous(memory_format=torch.channels_last_3d))
+                features = network.features(x.contiguous(memory_format=torch.channels_last_3d))
+                answers = network.answers(features)
         parts = losses({name: logits.float() for name, logits in answers.items()}, wanted)
+        if isinstance(network, Recogniser):
+            errors = (network.severities(features) - wanted["severity"]).square()
+            parts["severity"] = _SEVERITY_WEIGHT * errors.sum(1).mean()
         trained.take(torch.stack(list(parts.values())).sum(), lr * _schedule(trained.step, steps))
         step = trained.step
         for name, value in parts.items():
