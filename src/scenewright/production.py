@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenewright.clip import Clip, Prompt
-from scenewright.generation.extending import check_extension, extend
-from scenewright.generation.loading import DEFAULT_MODEL, load_pipeline
-from scenewright.generation.pipeline import Progress, TextToVideo
+from scenewright.generation.extending import check_extension, extend, extendable
+from scenewright.generation.generator import Generator, Progress
+from scenewright.generation.loading import DEFAULT_MODEL, load_generator
 from scenewright.generation.settings import SamplingSettings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def generate(
 
 
 def produce(
-    pipeline: TextToVideo,
+    pipeline: Generator,
     prompts: Sequence[Prompt],
     paths: Sequence[Path],
     *,
@@ -81,14 +81,14 @@ def produce(
     if before is None:
         pipeline.check(prompts, settings)
     else:
-        check_extension(pipeline, before, prompts, settings)
+        check_extension(extendable(pipeline), before, prompts, settings)
     for index, (prompt, path) in enumerate(zip(prompts, paths, strict=True)):
         began = time.monotonic()
         report = None if progress is None else partial(_at, progress, index)
         if before is None:
             clip = pipeline.generate([prompt], settings, report)[0]
         else:
-            clip = extend(pipeline, before, prompt, settings, report)
+            clip = extend(extendable(pipeline), before, prompt, settings, report)
         notes = pipeline.notes(prompt)
         if audio:
             clip, more = soundtrack(clip, prompt)
@@ -136,5 +136,5 @@ def _at(progress: Progress, index: int, _: int, step: int, steps: int) -> None:
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str) -> TextToVideo:
-    return load_pipeline(model)
+def _loaded(model: str) -> Generator:
+    return load_generator(model)

@@ -60,3 +60,17 @@ def test_wrong_options_get_one_line(
     assert code == 2
     assert complaint in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = _run(capsys, "nano", "init_from=missing/model")
+    assert code == 2
+    assert "there is no model 'missing/model'" in err
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert _run(capsys, "nano", "init_from=missing/model", "--output", "mine")[0] == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"

@@ -141,8 +141,8 @@ def generate(
         raise click.UsageError("--extend goes without --image, --last-image and --audio")
 
     from scenewright.clip import Prompt
-    from scenewright.generation.extending import check_extension, pieces
-    from scenewright.generation.loading import load_pipeline
+    from scenewright.generation.extending import check_extension, extendable, pieces
+    from scenewright.generation.loading import load_generator
     from scenewright.media import decode
     from scenewright.production import produce
 
@@ -162,17 +162,18 @@ def generate(
         for i in range(batch)
     ]
     paths = _paths(prompts, output, kind, overwrite=overwrite)
-    pipeline = load_pipeline(model)
-    settings = pipeline.recommended(fast=fast).changed(sampling)
+    pipeline = load_generator(model)
+    settings = pipeline.recommended(fast=fast, changes=sampling)
     before, parts = None, 1
     if extended is not None:
-        before = decode(extended, fps=pipeline.model.config.fps, audio=False)
-        check_extension(pipeline, before, prompts, settings)
-        parts = len(pieces(pipeline, len(before), num_frames))
+        before = decode(extended, fps=pipeline.fps, audio=False)
+        check_extension(extendable(pipeline), before, prompts, settings)
+        parts = len(pieces(extendable(pipeline), len(before), num_frames))
     else:
         pipeline.check(prompts, settings)
     releases = []
-    with Progress("Generating", total=count * parts * settings.steps, unit="steps", as_json=as_json) as bar:
+    steps = count * parts * (settings.steps if settings else 1)
+    with Progress("Generating", total=steps, unit="steps", as_json=as_json) as bar:
         for release in produce(
             pipeline,
             prompts,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +82,12 @@ def train(
         raise click.UsageError(f"{', '.join('--' + name for name in given)}: only with --plan")
     keep_freed_memory()
     folder = output or Path("runs") / settings.name
-    trainer = Trainer(settings, folder)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        trainer = Trainer(settings, folder)
+    except BaseException:
+        _remove(missing)
+        raise
     try:
         if not trainer.layout.is_main:
             trainer.run()
@@ -100,6 +108,15 @@ def train(
         {"model": str(folder / "model"), "steps": trainer.step} if as_json else folder / "model",
         as_json=as_json,
     )
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Takes away the folder of a run that could not begin, and its parents where nothing else is in them."""
+    if made:
+        shutil.rmtree(made[0], ignore_errors=True)
+    for parent in made[1:]:
+        with suppress(OSError):
+            parent.rmdir()
 
 
 def _plan(settings: TrainingRecipe, about: dict[str, Any], *, as_json: bool) -> None:

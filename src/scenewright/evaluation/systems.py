@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from scenewright.clip import Clip, GivenFrame, Prompt
 from scenewright.evaluation.given import frames_of
 from scenewright.evaluation.suites import Suite, SuitePrompt
+from scenewright.generation.names import ORACLE
 
 if TYPE_CHECKING:
     from scenewright.generation.pipeline import TextToVideo
@@ -45,9 +46,10 @@ class WorldSystem:
     name = WORLD
 
     def __init__(self, width: int = 128, height: int = 128, num_frames: int = 16, fps: float = 8.0) -> None:
-        self.size = (width, height)
-        self.num_frames, self.fps = num_frames, fps
-        self.key = f"{WORLD}:{_world_version()}:{width}x{height}:{num_frames}@{fps:g}"
+        from scenewright.generation.oracle import Oracle
+
+        self._oracle = Oracle((width, height), num_frames, fps)
+        self.key = f"{WORLD}:{self._oracle.identity}"
 
     def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
         if not any(p.given for p in prompts):
@@ -57,16 +59,7 @@ class WorldSystem:
     def clips(
         self, prompts: Sequence[SuitePrompt], seed: int, given: Sequence[tuple[GivenFrame, ...]] = ()
     ) -> list[Clip]:
-        from scenewright.world.layout import complete
-        from scenewright.world.parser import parse
-        from scenewright.world.render import render
-
-        seconds = self.num_frames / self.fps
-        scenes = [complete(parse(p.text).description, p.seed + seed, seconds=seconds) for p in prompts]
-        width, height = self.size
-        renders = render(scenes, width=width, height=height, num_frames=self.num_frames, fps=self.fps)
-        frames = [r.rgb for r in renders if r.rgb is not None]
-        return [Clip(frames=f, fps=self.fps, caption=p.text) for f, p in zip(frames, prompts, strict=True)]
+        return self._oracle.generate([Prompt(text=p.text, seed=p.seed + seed) for p in prompts])
 
 
 class ModelSystem:
@@ -84,16 +77,13 @@ class ModelSystem:
 
         self.pipeline: TextToVideo = untrained_pipeline(model) if untrained else load_pipeline(model)
         self.name = self.pipeline.name
-        self.pipeline.settings = self.pipeline.recommended(fast=fast).changed(settings)
-        card = self.pipeline.model.config.model_dump_json() + self.pipeline.settings.model_dump_json()
-        if self.pipeline.autoencoder is not None:
-            card += self.pipeline.autoencoder.hash
-        identity = hashlib.sha256(f"{self.pipeline.model_hash}{card}".encode()).hexdigest()[:16]
-        self.key = f"{self.name}:{identity}"
+        self.pipeline.settings = self.pipeline.recommended(fast=fast, changes=settings)
+        identity = f"{self.pipeline.identity}{self.pipeline.settings.model_dump_json()}"
+        self.key = f"{self.name}:{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
         pipeline = self.pipeline
-        world = WorldSystem(*pipeline.native_size, pipeline.most_frames, pipeline.model.config.fps)
+        world = WorldSystem(*pipeline.native_size, pipeline.most_frames, pipeline.fps)
         return world.given(prompts, seed)
 
     def clips(
@@ -198,8 +188,8 @@ def find_references(name: str, tested: System, size: tuple[int, int]) -> System:
 
 
 def find_system(name: str, *, fast: bool = False, steps: int | None = None) -> System:
-    """``world``, a folder with an index of videos, or a model by name or folder. ``fast``, ``steps``: how a
-    model samples, see :class:`ModelSystem`.
+    """``world`` (or ``zoo/oracle``), a folder with an index of videos, or a model by name or folder.
+    ``fast``, ``steps``: how a model samples, see :class:`ModelSystem`.
 
     Raises ValueError where it is none of them, or is no model and is to sample in some way.
     """
@@ -207,20 +197,10 @@ def find_system(name: str, *, fast: bool = False, steps: int | None = None) -> S
         return ModelSystem(name, fast=fast, steps=steps)
     if fast or steps is not None:
         raise ValueError(f"{name} is no model; leave --fast and --steps out")
-    return WorldSystem() if name == WORLD else FolderSystem(Path(name))
+    return WorldSystem() if name in (WORLD, ORACLE) else FolderSystem(Path(name))
 
 
 def is_model(name: str) -> bool:
     """Whether ``name`` is neither ``world`` nor a folder of videos."""
     path = Path(name)
-    return name != WORLD and not (path.is_dir() and not (path / "config.json").is_file())
-
-
-def _world_version() -> str:
-    """Changes with the world's code, so that old renders never pass for new ones."""
-    import scenewright.world
-
-    digest = hashlib.sha256()
-    for file in sorted(Path(scenewright.world.__path__[0]).glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
+    return name not in (WORLD, ORACLE) and not (path.is_dir() and not (path / "config.json").is_file())

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenewright.clip import Clip, GivenFrame, Prompt
-from scenewright.generation.pipeline import Progress, TextToVideo
+from scenewright.generation.generator import Generator, Progress
+from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.seeds import keyed_seed
@@ -27,6 +28,13 @@ def pieces(pipeline: TextToVideo, frames: int, new: int | None) -> list[tuple[in
         frames, left = frames + plan[-1][1], left - plan[-1][1]
         seen = max(1, min(frames, most // 2))
     return plan
+
+
+def extendable(generator: Generator) -> TextToVideo:
+    """The same. ValueError: it cannot go on from a video."""
+    if not isinstance(generator, TextToVideo):
+        raise ValueError(f"{generator.name} goes on from no video; it makes videos from text alone")
+    return generator
 
 
 def check_extension(
@@ -68,7 +76,7 @@ def extend(
         parts.append(made.frames[seen:])
     frames = fitted(np.concatenate(parts), wanted_size(prompt, (width, height)))
     facts = pipeline.describe(prompt, settings or pipeline.settings)
-    return Clip(frames, prompt.fps or pipeline.model.config.fps, caption=prompt.text, metadata=facts)
+    return Clip(frames, prompt.fps or pipeline.fps, caption=prompt.text, metadata=facts)
 
 
 def _at(progress: Progress, part: int) -> Progress:

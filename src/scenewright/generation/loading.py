@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
+from scenewright.generation.generator import Generator
 from scenewright.generation.model_folder import (
     AUTOENCODER,
     PLANNER,
@@ -30,6 +31,7 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
+from scenewright.generation.names import ORACLE
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
@@ -64,6 +66,15 @@ class ModelCard(Config):
 def shipped_models() -> list[str]:
     """Names of the generating models in the package."""
     return sorted(p.parent.name for p in SHIPPED.glob("*/tokenizer.model"))
+
+
+def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Generator:
+    """Whatever makes clips, by name or folder: ``zoo/oracle``, or a model as :func:`load_pipeline` has it."""
+    if str(model) == ORACLE:
+        from scenewright.generation.oracle import Oracle
+
+        return Oracle()
+    return load_pipeline(model, device)
 
 
 def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> TextToVideo:
@@ -165,7 +176,7 @@ def _find(model: str | Path) -> Path:
         return path
     if len(path.parts) == 1 and (SHIPPED / path / "config.json").is_file():
         return SHIPPED / path
-    known = ", ".join(shipped_models()) or "none"
+    known = ", ".join([*shipped_models(), ORACLE])
     raise ModelError(
         f"there is no model {str(model)!r}: give a folder with a config.json, or one of the package ({known})"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from scenewright.clip import Clip, GivenFrame, Prompt, tensor_to_frames
 from scenewright.generation.autoencoder import Autoencoder
+from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.planner import Planner
@@ -20,9 +22,6 @@ from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
-
-#: Called after each sampling step with (prompt index, step, steps).
-Progress = Callable[[int, int, int], None]
 
 
 @dataclass(eq=False)
@@ -64,13 +63,26 @@ class TextToVideo:
         """(frames, rows, columns) of pixels to one value that the model makes."""
         return (1, 1, 1) if self.autoencoder is None else self.autoencoder.config.compression
 
-    def recommended(self, *, fast: bool = False) -> SamplingSettings:
-        """The settings that the model's makers recommend, or those for few steps. ValueError: it has none."""
-        if not fast:
-            return self.settings
-        if self.fast is None:
+    @property
+    def fps(self) -> float:
+        return self.model.config.fps
+
+    @property
+    def identity(self) -> str:
+        """Of the weights, the sizes, and what stands beside the network."""
+        parts = [self.model_hash, self.model.config.model_dump_json()]
+        parts += [part.hash for part in (self.autoencoder, self.planner) if part is not None]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+
+    def recommended(
+        self, *, fast: bool = False, changes: Mapping[str, Any] | None = None
+    ) -> SamplingSettings:
+        """The settings that the model's makers recommend, or those for few steps, with ``changes``.
+        ValueError: it has none, or they do not fit."""
+        if fast and self.fast is None:
             raise ValueError(f"{self.name} has not learned to make videos in few steps; leave fast out")
-        return self.fast
+        chosen = self.fast if fast and self.fast is not None else self.settings
+        return chosen.changed(changes or {})
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` that never occurred in training, in order; empty where that is not recorded."""
