@@ -119,7 +119,9 @@ class Registry(Generic[T]):
 models: Registry[Any] = Registry(
     "model",
     {
+        "encoder-decoder": "scenewright.models.encoder_decoder:EncoderDecoder",
         "flow-transformer": "scenewright.models.flow_transformer:FlowTransformer",
+        "layout-decoder": "scenewright.models.layout_decoder:LayoutDecoder",
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
     },

@@ -20,12 +20,14 @@ from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.layout import Layout
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.models.layout import LayoutConfig
+from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlanner, LayoutPlannerConfig
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.draws import Draws
-from scenewright.training.objectives import FlowMatching, FlowMatchingConfig
+from scenewright.training.objectives import FlowMatching, FlowMatchingConfig, PlanningConfig
 from scenewright.training.objectives.given import GivenFramesConfig
+from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.trainer import Trainer
 from scenewright.world.boxes import LABELS
 from scenewright.world.layout import SamplerConfig
@@ -67,9 +69,17 @@ def planner_recipe(scenes, **changes) -> TrainingRecipe:
     )
 
 
-def test_a_planner_learns_a_handful_of_scenes(scenes, tmp_path):
+DECODER = {
+    "network": LayoutDecoderConfig(layout=LAYOUT, width=64, layers=2, decoder_layers=1, text_layers=1),
+    "objective": PlanningConfig(),
+    "optimizer": OptimizerConfig(lr=3e-3),
+}
+
+
+@pytest.mark.parametrize("changes", [{}, DECODER], ids=["planner", "decoder"])
+def test_a_planner_learns_a_handful_of_scenes(scenes, tmp_path, changes):
     """By heart: which things, how many, and where they go."""
-    Trainer(planner_recipe(scenes), tmp_path / "run").run()
+    Trainer(planner_recipe(scenes, **changes), tmp_path / "run").run()
     planner = load_planner(tmp_path / "run" / "model")
     embedder = TextEmbedder.of(load_pipeline("nano"))
     assert planner.text_encoder == embedder.hash
@@ -87,12 +97,16 @@ def test_a_planner_learns_a_handful_of_scenes(scenes, tmp_path):
     assert list((tmp_path / "run").rglob("*.png"))
 
 
-def test_the_same_seed_plans_the_same_and_another_does_not():
+@pytest.mark.parametrize("family", [LayoutPlanner, LayoutDecoder])
+def test_the_same_seed_plans_the_same_and_another_does_not(family):
     torch.manual_seed(0)
-    planner = Planner(LayoutPlanner(LayoutPlannerConfig(layout=LAYOUT, width=32, layers=1)), "none")
-    planner = planner.untrained(1)
+    network = family(family.Config(layout=LAYOUT, width=32, layers=1))
+    planner = Planner(network, "none").untrained(1)
     with torch.no_grad():
-        planner.network.slot_out.bias[0] = 1
+        if family is LayoutPlanner:
+            planner.network.slot_out.bias[0] = 1
+        else:
+            planner.network.heads[0].bias[1] += 1
     words, mask = torch.randn(2, 4, 256), torch.ones(2, 4, dtype=torch.bool)
     one, again, other = (planner.plan(words, mask, seed) for seed in (1, 1, 2))
     assert one.labels == again.labels
@@ -106,11 +120,49 @@ def test_the_same_seed_plans_the_same_and_another_does_not():
         ({"text_encoder": None}, "set text_encoder"),
         ({"autoencoder": "nano"}, "autoencoder does nothing for a layout-planner"),
         ({"objective": FlowMatchingConfig(given=GivenFramesConfig())}, "without objective.given"),
+        ({"network": DECODER["network"]}, "a layout-decoder is trained by objective.name = planning"),
+        ({"objective": PlanningConfig()}, "trained by objective.name = flow_matching"),
     ],
 )
 def test_recipes_that_no_planner_can_be_trained_by(scenes, change, message):
     with pytest.raises(ValueError, match=message):
         planner_recipe(scenes, **change)
+
+
+def test_choices_and_tracks_are_a_layout_and_back(scenes):
+    torch.manual_seed(0)
+    network = LayoutDecoder(LayoutDecoderConfig(layout=LAYOUT, width=32, layers=1))
+    layouts = Batches(StreamConfig(**WORLD, shards=(scenes,), layouts="instead"), 8)[0].layouts
+    features = torch.stack([LAYOUT.encode(layout) for layout in layouts])
+    choices, tracks = network.read(features)
+    torch.testing.assert_close(network.write(choices, tracks), features)
+    for layout, row in zip(layouts, choices, strict=True):
+        assert row[: len(layout), 0].all()
+        assert not row[len(layout) :].any()
+        columns = np.digitize(layout.boxes[:, :, [0, 2]].mean(-1), network.config.columns)
+        first = np.argmax(layout.depth > 0, axis=1)
+        chosen = list(network.config.choices).index("columns")
+        assert row[: len(layout), chosen].tolist() == [columns[n, at] for n, at in enumerate(first)]
+
+
+def test_what_is_chosen_depends_on_nothing_that_comes_later():
+    torch.manual_seed(0)
+    network = LayoutDecoder(LayoutDecoderConfig(layout=LAYOUT, width=32, layers=1)).eval()
+    words, mask = torch.randn(1, 5, 32), torch.ones(1, 5, dtype=torch.bool)
+    choices = torch.ones(1, 3, len(network.config.choices), dtype=torch.int64)
+    other = choices.clone()
+    other[:, 1, 4:] = 0
+    pairs = zip(network.logits(choices, words, mask), network.logits(other, words, mask), strict=True)
+    for place, (one, two) in enumerate(pairs):
+        torch.testing.assert_close(one[:, 0], two[:, 0])
+        if place <= 4:
+            torch.testing.assert_close(one[:, 1], two[:, 1])
+        assert (one[:, 2] != two[:, 2]).any()
+
+
+def test_a_layout_of_nothing_is_a_layout():
+    nothing = Layout((), np.zeros((0, 8, 4), "f4"), np.zeros((0, 8), "f4"))
+    assert len(LAYOUT.decode(LAYOUT.encode(nothing))) == 0
 
 
 def test_scenes_without_frames(scenes, tmp_path):

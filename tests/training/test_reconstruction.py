@@ -253,7 +253,7 @@ def test_what_a_skipped_step_has_seen_is_forgotten():
     [
         ({"sample_prompts": ("a ball",)}, "sample_prompts do nothing"),
         ({"objective": {"name": "flow_matching"}}, "trained by objective.name = reconstruction"),
-        ({"network": {}}, "reconstruction trains autoencoders"),
+        ({"network": {}}, "reconstruction trains other families"),
         ({"autoencoder": "x"}, "does nothing for an autoencoder"),
         ({"objective": {"name": "reconstruction", "crop": 18}}, "height must be a multiple of 4"),
     ],

@@ -66,12 +66,12 @@ class WorldReader:
             rendered: Sequence[np.ndarray] = [_no_frames(self.config)] * len(scenes)
         else:
             rendered = list(self.config.render(scenes))
-        return [
-            _augmented(
-                self.config, frames, caption(scene, keyed_seed(self.config.seed, "caption", sample)), sample
-            )._replace(layout=_layout(self.config, scene))
-            for frames, scene, sample in zip(rendered, scenes, samples, strict=True)
-        ]
+        found = []
+        for frames, scene, sample in zip(rendered, scenes, samples, strict=True):
+            text = caption(scene, keyed_seed(self.config.seed, "caption", sample))
+            item = _augmented(self.config, frames, text, sample)
+            found.append(item._replace(layout=_layout(self.config, scene, text)))
+        return found
 
     @property
     def columns(self) -> Columns:
@@ -136,19 +136,19 @@ class ShardReader:
             item = Item(frames, text, latents, words)
             if self.config.layouts == "none":
                 return item
-            return item._replace(layout=_layout(self.config, Scene.model_validate(dataset.row(index))))
+            scene = Scene.model_validate(dataset.row(index))
+            return item._replace(layout=_layout(self.config, scene, text))
         scene = Scene.model_validate(dataset.row(index))
         text = caption(scene, key)
         item = Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
-        return item._replace(layout=_layout(self.config, scene))
+        return item._replace(layout=_layout(self.config, scene, text))
 
 
-def _layout(config: StreamConfig, scene: Scene) -> Layout | None:
+def _layout(config: StreamConfig, scene: Scene, text: str) -> Layout | None:
     if config.layouts == "none":
         return None
-    return layout_of(
-        scene, width=config.width, height=config.height, num_frames=config.num_frames, fps=config.fps
-    )
+    size = {"width": config.width, "height": config.height}
+    return layout_of(scene, **size, num_frames=config.num_frames, fps=config.fps, text=text)
 
 
 def _no_frames(config: StreamConfig) -> np.ndarray:

@@ -15,11 +15,11 @@ from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 from scenewright.evaluation.suites import SuitePrompt, load_suite
 from scenewright.evaluation.systems import WorldSystem
-from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.generator import Generator
 
 
 def world_core(
-    pipeline: TextToVideo, *, prompts: int = 24, sections: tuple[str, ...] = ("single",)
+    pipeline: Generator, *, prompts: int = 24, sections: tuple[str, ...] = ("single",)
 ) -> dict[str, Interval]:
     """Exact scores on the first ``prompts`` of each section of ``world-core``: ``SECTION/ATTRIBUTE``, and
     ``mean``, the share of all stated facts that are right. Attributes that no prompt states are left out.
@@ -39,7 +39,7 @@ def world_core(
 
 
 def measured(
-    pipeline: TextToVideo,
+    pipeline: Generator,
     *,
     names: tuple[str, ...] = ("motion",),
     prompts: int = 8,
@@ -67,7 +67,7 @@ def measured(
 
 
 def distances(
-    pipeline: TextToVideo,
+    pipeline: Generator,
     *,
     names: tuple[str, ...] = ("frechet",),
     prompts: int = 64,
@@ -100,7 +100,7 @@ def distances(
 
 
 def _made(
-    pipeline: TextToVideo, sections: Sequence[str], prompts: int
+    pipeline: Generator, sections: Sequence[str], prompts: int
 ) -> tuple[tuple[SuitePrompt, ...], list[Clip]]:
     """The first ``prompts`` of each section of ``world-core``, and a clip of each."""
     asked = load_suite("world-core").select(tuple(sections), prompts).prompts

@@ -17,7 +17,7 @@ from scenewright.evaluation.suites import Suite, SuitePrompt
 from scenewright.generation.names import ORACLE
 
 if TYPE_CHECKING:
-    from scenewright.generation.pipeline import TextToVideo
+    from scenewright.generation.generator import Generator
 
 #: The name that means the world itself.
 WORLD = "world"
@@ -73,16 +73,17 @@ class ModelSystem:
     def __init__(
         self, model: str | Path, *, untrained: bool = False, fast: bool = False, **settings: Any
     ) -> None:
-        from scenewright.generation.loading import load_pipeline, untrained_pipeline
+        from scenewright.generation.loading import load_generator, untrained_generator
 
-        self.pipeline: TextToVideo = untrained_pipeline(model) if untrained else load_pipeline(model)
+        self.pipeline: Generator = untrained_generator(model) if untrained else load_generator(model)
         self.name = self.pipeline.name
-        self.pipeline.settings = self.pipeline.recommended(fast=fast, changes=settings)
-        identity = f"{self.pipeline.identity}{self.pipeline.settings.model_dump_json()}"
+        self.settings = self.pipeline.recommended(fast=fast, changes=settings)
+        identity = self.pipeline.identity + (self.settings.model_dump_json() if self.settings else "")
         self.key = f"{self.name}:{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
         pipeline = self.pipeline
+        assert pipeline.most_frames is not None  # else it were the world
         world = WorldSystem(*pipeline.native_size, pipeline.most_frames, pipeline.fps)
         return world.given(prompts, seed)
 
@@ -94,7 +95,8 @@ class ModelSystem:
             [
                 Prompt(text=p.text, seed=p.seed + seed, given=shown)
                 for p, shown in zip(prompts, frames, strict=True)
-            ]
+            ],
+            self.settings,
         )
 
 

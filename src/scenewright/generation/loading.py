@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
+from scenewright.generation.direct import load_direct
 from scenewright.generation.generator import Generator
 from scenewright.generation.model_folder import (
     AUTOENCODER,
@@ -25,6 +26,7 @@ from scenewright.generation.model_folder import (
     SHIPPED,
     WEIGHTS,
     ModelError,
+    load_vocabulary,
     load_weights,
     lossless_dtype,
     randomised,
@@ -35,13 +37,18 @@ from scenewright.generation.names import ORACLE
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
+from scenewright.models.direct import DirectNetwork
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
 
 DEFAULT_MODEL = "nano"
 
-_MAKE_NO_VIDEOS = {"video-autoencoder": "a video autoencoder", "layout-planner": "a planner of layouts"}
+_MAKE_NO_VIDEOS = {
+    "video-autoencoder": "a video autoencoder",
+    "layout-planner": "a planner of layouts",
+    "layout-decoder": "a planner of layouts",
+}
 
 
 class ModelCard(Config):
@@ -74,7 +81,18 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
         from scenewright.generation.oracle import Oracle
 
         return Oracle()
-    return load_pipeline(model, device)
+    folder = _find(model)
+    if _is_direct(folder):
+        return load_direct(folder, device)
+    return load_pipeline(folder, device)
+
+
+def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Generator:
+    """The same network with fresh random weights: the floor that scores are compared with."""
+    folder = _find(model)
+    if _is_direct(folder):
+        return load_direct(folder).untrained(seed)
+    return untrained_pipeline(folder, seed)
 
 
 def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> TextToVideo:
@@ -87,17 +105,13 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
     card = _read_card(folder)
     network = card.build()
     load_weights(network, folder)
-    try:
-        tokenizer = Tokenizer.load(folder / "tokenizer.model")
-    except (OSError, RuntimeError):
-        raise ModelError(f"{folder} has no readable tokenizer.model; export the model again") from None
-    words = folder / "words.txt"
+    tokenizer, words = load_vocabulary(folder)
     return TextToVideo(
         model=network.to(device),
         tokenizer=tokenizer,
         settings=card.sampling,
         fast=card.fast,
-        words=frozenset(words.read_text(encoding="utf-8").split()) if words.is_file() else frozenset(),
+        words=words,
         name=card.name,
         autoencoder=_load_autoencoder(folder, card, device),
         planner=_load_planner(folder, card, device),
@@ -190,12 +204,23 @@ def _family_in(content: bytes) -> str:
         return ""
 
 
+def _is_direct(folder: Path) -> bool:
+    """Whether a model's network makes its clips at once. An unknown family is not; it is told of later."""
+    family = _family_in((folder / "config.json").read_bytes())
+    try:
+        return issubclass(models.get(family), DirectNetwork)
+    except (RegistryError, TypeError):
+        return False
+
+
 def _read_card(folder: Path) -> ModelCard:
     file = folder / "config.json"
     content = file.read_bytes()
-    what = _MAKE_NO_VIDEOS.get(_family_in(content))
-    if what is not None:
-        raise ModelError(f"{folder} is {what}, which makes no videos from text")
+    family = _family_in(content)
+    if family in _MAKE_NO_VIDEOS:
+        raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
+    if _is_direct(folder):
+        raise ModelError(f"{folder} is of the family {family}; here a flow-transformer is needed")
     try:
         card = ModelCard.model_validate_json(content)
         models.get(card.family).Config.model_validate(card.network)

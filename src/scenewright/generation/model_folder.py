@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from scenewright.text.tokenizer import Tokenizer
+
 N = TypeVar("N", bound=nn.Module)
 
 #: The file of weights in a model's folder; in it the folders of a latent model's autoencoder and a planner.
@@ -75,6 +77,20 @@ def digest_of(network: nn.Module, *sizes: bytes, without: str = "") -> str:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def load_vocabulary(folder: Path) -> tuple[Tokenizer, frozenset[str]]:
+    """The tokenizer, and the words of the training captions, empty where they are not recorded.
+
+    Raises:
+        ModelError: the tokenizer is missing or broken.
+    """
+    try:
+        tokenizer = Tokenizer.load(folder / "tokenizer.model")
+    except (OSError, RuntimeError):
+        raise ModelError(f"{folder} has no readable tokenizer.model; export the model again") from None
+    words = folder / "words.txt"
+    return tokenizer, frozenset(words.read_text("utf-8").split()) if words.is_file() else frozenset()
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from scenewright.clip import Clip, Prompt
 from scenewright.generation.generator import Progress
+from scenewright.generation.requests import check_nothing_to_sample, check_text_alone
 from scenewright.generation.resizing import wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.world.layout import complete
@@ -50,17 +51,12 @@ class Oracle:
     def recommended(
         self, *, fast: bool = False, changes: Mapping[str, Any] | None = None
     ) -> SamplingSettings | None:
-        given = [name for name, value in (changes or {}).items() if value is not None]
-        if given or fast:
-            named = ", ".join(given or ["fast"]).replace("_", "-")
-            raise ValueError(f"{self.name} samples nothing, it renders what is said; leave {named} out")
+        check_nothing_to_sample(self.name, fast, changes)
         return None
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         for prompt in prompts:
-            for name in ("negative", "given", "layout"):
-                if getattr(prompt, name):
-                    raise ValueError(f"{self.name} makes videos from text alone; leave {name} out")
+            check_text_alone(self.name, prompt)
             self._scene(prompt)
 
     def notes(self, prompt: Prompt) -> list[str]:

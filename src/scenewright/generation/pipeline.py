@@ -16,6 +16,7 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.planner import Planner
+from scenewright.generation.requests import notes_of, unknown_words
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
 from scenewright.generation.settings import SamplingSettings
@@ -86,10 +87,7 @@ class TextToVideo:
 
     def unknown_words(self, text: str) -> list[str]:
         """Words of ``text`` that never occurred in training, in order; empty where that is not recorded."""
-        if not self.words:
-            return []
-        found = "".join(c if c.isalnum() or c in "-'" else " " for c in text.lower()).split()
-        return list(dict.fromkeys(word for word in found if word not in self.words))
+        return unknown_words(self.words, text)
 
     def generate(
         self,
@@ -128,16 +126,7 @@ class TextToVideo:
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
-        notes = []
-        if unknown := self.unknown_words(prompt.text):
-            quoted = ", ".join(f'"{word}"' for word in unknown)
-            notes.append(f"{self.name} does not know {quoted}; it shows its best guess without them")
-        width, height = self.native_size
-        if (wanted := wanted_size(prompt, self.native_size)) != (width, height):
-            notes.append(
-                f"{self.name} makes {width}x{height}; the video is resized to {wanted[0]}x{wanted[1]}"
-            )
-        return notes
+        return notes_of(self.name, self.words, self.native_size, prompt)
 
     @torch.inference_mode()
     def _generate_one(

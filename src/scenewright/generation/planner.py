@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import ValidationError
+from pydantic import Tag, ValidationError
 
-from scenewright.config import Config, fingerprint, validation_summary
-from scenewright.generation.guidance import guided
+from scenewright.config import Config, fingerprint, kind, validation_summary
+from scenewright.generation.guidance import Conditional, guided
 from scenewright.generation.model_folder import (
     ModelError,
     digest_of,
@@ -21,19 +21,28 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
-from scenewright.generation.samplers import SAMPLERS, sigma_schedule
+from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
 from scenewright.generation.settings import SamplingSettings
 from scenewright.layout import Layout
+from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlanner, LayoutPlannerConfig
 from scenewright.seeds import keyed_generator
+
+#: Choices of less than so much of the likeliest one's probability are not made: of what the text says, the
+#: rest is error; of what it leaves open, all options are about as likely.
+LEAST_SHARE = 0.2
 
 
 class PlannerCard(Config):
     """The contents of ``config.json``. ``text_encoder``: the hash of the one whose vectors it reads."""
 
-    family: Literal["layout-planner"]
+    family: Literal["layout-planner", "layout-decoder"]
     name: str
-    network: LayoutPlannerConfig
+    network: Annotated[
+        Annotated[LayoutPlannerConfig, Tag("layout-planner")]
+        | Annotated[LayoutDecoderConfig, Tag("layout-decoder")],
+        kind("family", "layout-planner"),
+    ]
     sampling: SamplingSettings = SamplingSettings()
     text_encoder: str
 
@@ -42,7 +51,7 @@ class PlannerCard(Config):
 class Planner:
     """A network with what it needs to be used. ``text_encoder``: hash of the encoder that it reads."""
 
-    network: LayoutPlanner
+    network: LayoutPlanner | LayoutDecoder
     text_encoder: str
     settings: SamplingSettings = field(default_factory=SamplingSettings)
     name: str = "unnamed"
@@ -51,7 +60,7 @@ class Planner:
         self.network.eval()
 
     @property
-    def config(self) -> LayoutPlannerConfig:
+    def config(self) -> LayoutPlannerConfig | LayoutDecoderConfig:
         return self.network.config
 
     @cached_property
@@ -63,35 +72,71 @@ class Planner:
         """The same with fresh random weights, also where training begins with zeros."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = randomised(LayoutPlanner(self.config))
+            network = randomised(new_network(self.config))
         return replace(self, network=network, name=f"{self.name}-untrained")
 
     @torch.inference_mode()
     def plan(self, words_BSE: torch.Tensor, mask_BS: torch.Tensor, seed: int) -> Layout:
         """A layout for a text. ``words_BSE``: the encoder's vectors of the text, and of what it must not be,
         float (2, S, E) with their mask. The same seed gives the same layout."""
-        layout = self.config.layout
         words, pooled = self.network.encode_text(words_BSE, mask_BS)
-        shape = (1, layout.features, layout.slots, 1, 1)
-        noise = torch.randn(shape, generator=keyed_generator(seed, "layout")).to(words.device)
+        generator = keyed_generator(seed, "layout")
+        if isinstance(self.network, LayoutDecoder):
+            return self._decided(self.network, words, pooled, mask_BS, generator)
+        network, layout = self.network, self.config.layout
+        noise = torch.randn((1, layout.features, layout.slots, 1, 1), generator=generator).to(words.device)
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            x = self.network(z.expand(2, -1, -1, -1, -1), z.new_full((2,), sigma), words, pooled, mask_BS)
+            x = network(z.expand(2, -1, -1, -1, -1), z.new_full((2,), sigma), words, pooled, mask_BS)
             return x[:1], x[1:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            return self.network(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask_BS[:1])
+            return network(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask_BS[:1])
 
+        return layout.decode(self._sampled(both, positive_only, noise)[0, :, :, 0, 0].T)
+
+    def _decided(
+        self,
+        network: LayoutDecoder,
+        words: torch.Tensor,
+        pooled: torch.Tensor,
+        mask_BS: torch.Tensor,
+        generator: torch.Generator,
+    ) -> Layout:
+        layout = self.config.layout
+        choices = network.choose(words[:1], mask_BS[:1], generator, LEAST_SHARE)
+        # As in training, the tracks are made beside one place where nothing is, where there is one left.
+        used = min(layout.slots, int(choices[..., 0].sum()) + 1)
+        choices = choices[:, :used]
+        noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
+
+        def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+            sigmas, twice = z.new_full((2,), sigma), choices.expand(2, -1, -1)
+            x = network(z.expand(2, -1, -1), sigmas, twice, words, pooled, mask_BS)
+            return x[:1], x[1:]
+
+        def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
+            return network(z, z.new_full((1,), sigma), choices, words[:1], pooled[:1], mask_BS[:1])
+
+        return layout.decode(network.write(choices, self._sampled(both, positive_only, noise))[0])
+
+    def _sampled(self, both: Conditional, positive_only: Denoise, noise: torch.Tensor) -> torch.Tensor:
         settings = self.settings
         denoise = guided(both, positive_only, settings.guidance_scale, settings.guidance_interval)
-        x = SAMPLERS[settings.sampler](denoise, noise, sigma_schedule(settings.steps, settings.shift))
-        return layout.decode(x[0, :, :, 0, 0].T)
+        return SAMPLERS[settings.sampler](denoise, noise, sigma_schedule(settings.steps, settings.shift))
+
+
+def new_network(config: LayoutPlannerConfig | LayoutDecoderConfig) -> LayoutPlanner | LayoutDecoder:
+    """With fresh weights."""
+    if isinstance(config, LayoutDecoderConfig):
+        return LayoutDecoder(config)
+    return LayoutPlanner(config)
 
 
 def save_planner(planner: Planner, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a folder with ``config.json`` and ``model.safetensors``."""
     card = PlannerCard(
-        family="layout-planner",
+        family=planner.config.family,
         name=planner.name,
         network=planner.config,
         sampling=planner.settings,
@@ -115,6 +160,6 @@ def load_planner(folder: Path, device: str | torch.device = "cpu") -> Planner:
         raise ModelError(f"{folder} holds no planner: it has no config.json") from None
     except ValidationError as error:
         raise ModelError(f"{file} is of no planner: {validation_summary(error, PlannerCard)}") from None
-    network = LayoutPlanner(card.network)
+    network = new_network(card.network)
     load_weights(network, folder)
     return Planner(network.to(device), card.text_encoder, card.sampling, card.name)

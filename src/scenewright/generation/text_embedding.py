@@ -11,7 +11,7 @@ import torch
 from scenewright.config import fingerprint
 from scenewright.generation.model_folder import digest_of
 from scenewright.generation.pipeline import TextToVideo
-from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig
+from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, by_length
 from scenewright.text.tokenizer import Tokenizer
 
 
@@ -42,8 +42,8 @@ class TextEmbedder:
         one and the same but for rounding."""
         ids, mask = self.tokenizer.batch(texts, self.config.max_tokens, multiple=8)
         device = self.encoder.positions.device
-        words, _ = self.encoder(ids.to(device), mask.to(device))
-        return words, mask.to(device)
+        ids, mask = ids.to(device), mask.to(device)
+        return by_length(lambda x, seen: self.encoder(x, seen)[0], ids, mask), mask
 
     @torch.inference_mode()
     def embed(self, text: str) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Layouts as tensors, and what a network of patches sees of them.
 
 B = batch, N = slots for things, F = features of a slot, A = labels, one of each attribute is 1, T = frames,
-L = patches, G = features of where a thing is seen from a patch.
+U = numbers of a track, L = patches, G = features of where a thing is seen from a patch.
 """
 
 from __future__ import annotations
@@ -40,9 +40,14 @@ class LayoutConfig(Config):
         return sum(len(values) for values in self.attributes.values())
 
     @property
+    def track(self) -> int:
+        """Numbers of a slot's track."""
+        return _TRACK * self.num_frames
+
+    @property
     def features(self) -> int:
         """Numbers of a slot: whether it is used, its labels, its track."""
-        return 1 + self.labels + _TRACK * self.num_frames
+        return 1 + self.labels + self.track
 
     def encode(self, layout: Layout) -> torch.Tensor:
         """float32 (N, F): things in their order, then unused slots. 1 and -1 stand for yes and no.
@@ -65,7 +70,7 @@ class LayoutConfig(Config):
         )
         there = (layout.depth > 0)[..., None]
         track = np.where(there, (track - _MIDDLE) / _SPREAD, 0)
-        x_NF[: len(layout), 1 + self.labels :] = track.reshape(len(layout), -1)
+        x_NF[: len(layout), 1 + self.labels :] = track.reshape(len(layout), self.track)
         return torch.from_numpy(x_NF)
 
     def decode(self, x_NF: torch.Tensor) -> Layout:
@@ -94,6 +99,18 @@ class LayoutConfig(Config):
             places.append(first + values.index(labels[name]))
             first += len(values)
         return places
+
+
+def starts_of(
+    tracks_BNU: torch.Tensor, config: LayoutConfig
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where things are when they are there first, each float32 (B, N): the middle column and the lower end of
+    the box, as fractions of the picture, and the depth."""
+    track = tracks_BNU.unflatten(-1, (config.num_frames, _TRACK))
+    first = (track != 0).any(-1).float().argmax(-1)[..., None, None].expand(*track.shape[:2], 1, _TRACK)
+    middle, spread = (track.new_tensor(v) for v in (_MIDDLE, _SPREAD))
+    start = track.gather(2, first)[:, :, 0] * spread + middle
+    return (start[..., 0] + start[..., 2]) / 2, start[..., 3], start[..., 4].exp()
 
 
 class LayoutEmbedding(nn.Module):

@@ -5,6 +5,8 @@ B = batch, S = tokens, D = width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -58,6 +60,24 @@ class TextLayer(nn.Module):
     def forward(self, x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
         x_BSD = x_BSD + self.attention(self.attention_norm(x_BSD), mask_BS=mask_BS)
         return x_BSD + self.mlp(self.mlp_norm(x_BSD))
+
+
+def by_length(
+    encode: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    x_BS: torch.Tensor,
+    mask_BS: torch.Tensor,
+    groups: int = 4,
+) -> torch.Tensor:
+    """``encode(x, mask)``, (B, S, D), in groups of rows that are about as long, each cut to its longest: most
+    texts are half as long as the longest of a batch. Behind the ends of the texts of a group are zeros."""
+    lengths = mask_BS.sum(1)
+    order = lengths.argsort()
+    parts = []
+    for rows in order.chunk(groups):
+        most = int(lengths[rows].max())
+        y_BSD = encode(x_BS[rows, :most], mask_BS[rows, :most])
+        parts.append(nn.functional.pad(y_BSD, (0, 0, 0, x_BS.shape[1] - most)))
+    return torch.cat(parts)[order.argsort()]
 
 
 def masked_mean(x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from scenewright.world.bounds import (
     intersect_boxes,
 )
 from scenewright.world.camera import focal_length
+from scenewright.world.naming import order_of_mention
 from scenewright.world.physics import simulate
 from scenewright.world.scene import COLORS, DIRECTIONS, MATERIALS, MOTION_KINDS, SHAPES, SIZES, Scene
 
@@ -30,12 +31,17 @@ LABELS: dict[str, tuple[str, ...]] = {
 _REACH = 0.5
 
 
-def layout_of(scene: Scene, *, width: int, height: int, num_frames: int, fps: float) -> Layout:
+def layout_of(
+    scene: Scene, *, width: int, height: int, num_frames: int, fps: float, text: str | None = None
+) -> Layout:
     """The boxes that hold the objects in pictures of ``width`` by ``height`` pixels.
 
     The labels are those of :data:`LABELS`; ``motion`` and ``direction`` are of the object's first motion. A
     box holds all of an object, hidden parts too, and is exact for spheres and for boxes that face the camera;
     a little large otherwise.
+
+    Things come as ``text``, a caption of the scene, names them, alike ones from left to right; in the scene's
+    order without it. ``ValueError``: the text is not of the world's grammar.
     """
     states = simulate(scene, num_frames, fps)
     objects = scene.objects
@@ -56,11 +62,13 @@ def layout_of(scene: Scene, *, width: int, height: int, num_frames: int, fps: fl
     boxes = np.clip(found / size + 0.5, -_REACH, 1 + _REACH)
     there = states.visible.reshape(-1) & (scale > 1e-3) & (boxes[:, 2:] > boxes[:, :2]).all(1) & (depth > 0)
     shape = (num_frames, count)
-    return Layout(
-        labels=tuple(_labels(scene, n) for n in range(count)),
-        boxes=np.where(there[:, None], boxes, 0).reshape(*shape, 4).transpose(1, 0, 2).astype(np.float32),
-        depth=np.where(there, depth, 0).reshape(shape).T.astype(np.float32),
-    )
+    boxes = np.where(there[:, None], boxes, 0).reshape(*shape, 4).transpose(1, 0, 2).astype(np.float32)
+    depth = np.where(there, depth, 0).reshape(shape).T.astype(np.float32)
+    order = list(range(count))
+    if text is not None:
+        first = np.argmax(depth > 0, axis=1)
+        order = order_of_mention(scene, text, boxes[order, first, 0].tolist())
+    return Layout(tuple(_labels(scene, n) for n in order), boxes[order], depth[order])
 
 
 def _labels(scene: Scene, n: int) -> dict[str, str]:

@@ -40,14 +40,17 @@ class Attention(nn.Module):
         mask_BS: torch.Tensor | None = None,
         rotation: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """``mask_BS``: True where a key may be seen. ``rotation``: rotary angles (L, K/2) of both."""
+        """``mask_BS``: True where a key may be seen; (B, L, S) where that differs between queries.
+        ``rotation``: rotary angles (L, K/2) of both."""
         source = x_BLD if context_BSD is None else context_BSD
         q_BNLK = self.query_norm(self._split(self.query(x_BLD)))
         k_BSD, v_BSD = self.key_value(source).chunk(2, dim=-1)
         k_BNSK, v_BNSK = self.key_norm(self._split(k_BSD)), self._split(v_BSD)
         if rotation is not None:
             q_BNLK, k_BNSK = rotate(q_BNLK, rotation), rotate(k_BNSK, rotation)
-        mask = None if mask_BS is None else mask_BS[:, None, None, :]
+        mask = mask_BS
+        if mask is not None:
+            mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
         y_BNLK = self.attend(q_BNLK, k_BNSK, v_BNSK, mask)
         return self.out(y_BNLK.transpose(1, 2).flatten(2))
 

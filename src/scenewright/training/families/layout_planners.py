@@ -13,11 +13,12 @@ from torch import nn
 
 from scenewright.data.streams import Batch
 from scenewright.generation.loading import load_pipeline
-from scenewright.generation.planner import Planner, load_planner, save_planner
+from scenewright.generation.planner import Planner, load_planner, new_network, save_planner
 from scenewright.generation.text_embedding import TextEmbedder
+from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlanner, LayoutPlannerConfig
 from scenewright.training.families.base import Family
-from scenewright.training.objectives import FlowMatchingConfig
+from scenewright.training.objectives import FlowMatchingConfig, PlanningConfig
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,32 +27,35 @@ if TYPE_CHECKING:
 
 
 class LayoutPlannerFamily(Family):
-    """A :class:`.LayoutPlanner` on the frozen text encoder of a trained model, and pictures of its plans."""
+    """A :class:`.LayoutPlanner` or :class:`.LayoutDecoder` on the frozen text encoder of a trained model, and
+    pictures of its plans."""
 
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
         network = recipe.network
-        assert isinstance(network, LayoutPlannerConfig)
+        assert isinstance(network, LayoutPlannerConfig | LayoutDecoderConfig)
+        family = network.family
         if recipe.text_encoder is None:
-            raise ValueError(
-                "a layout-planner reads a trained text encoder: set text_encoder, a model folder"
-            )
+            raise ValueError(f"a {family} reads a trained text encoder: set text_encoder, a model folder")
         for name in ("autoencoder", "planner", "fast"):
             if getattr(recipe, name) is not None:
-                raise ValueError(f"{name} does nothing for a layout-planner; leave it out")
+                raise ValueError(f"{name} does nothing for a {family}; leave it out")
         validated = [] if recipe.validation is None else [recipe.validation.data]
         for data in (*(stage.data for stage in recipe.stages), *validated):
             if data is None:
                 continue
             if {part.data.layouts for part in data.mixture} | {data.layouts} - {"none"} != {"instead"}:
-                raise ValueError("a layout-planner learns from layouts alone; set data.layouts = instead")
+                raise ValueError(f"a {family} learns from layouts alone; set data.layouts = instead")
             if data.num_frames != network.layout.num_frames:
                 raise ValueError(
                     f"network.layout.num_frames = {network.layout.num_frames}: clips have {data.num_frames}"
                 )
         for stage in recipe.stages:
             objective = stage.objective or recipe.objective
-            if not isinstance(objective, FlowMatchingConfig) or objective.given is not None:
+            if isinstance(network, LayoutDecoderConfig):
+                if not isinstance(objective, PlanningConfig):
+                    raise ValueError("a layout-decoder is trained by objective.name = planning")
+            elif not isinstance(objective, FlowMatchingConfig) or objective.given is not None:
                 raise ValueError(
                     "a layout-planner is trained by objective.name = flow_matching without objective.given"
                 )
@@ -68,8 +72,8 @@ class LayoutPlannerFamily(Family):
         assert self.recipe.text_encoder is not None
         return TextEmbedder.of(load_pipeline(self.recipe.text_encoder, self.device))
 
-    def network(self) -> LayoutPlanner:
-        network = LayoutPlanner(self._config).train()
+    def network(self) -> LayoutPlanner | LayoutDecoder:
+        network = new_network(self._config).train()
         if self.recipe.init_from is not None:
             network.load_state_dict(load_planner(self.recipe.init_from).network.state_dict())
         return network
@@ -84,7 +88,10 @@ class LayoutPlannerFamily(Family):
 
     def pipeline(self, network: nn.Module) -> Planner:
         return Planner(
-            cast(LayoutPlanner, network), self.embedder.hash, self.recipe.sampling, self.recipe.name
+            cast(LayoutPlanner | LayoutDecoder, network),
+            self.embedder.hash,
+            self.recipe.sampling,
+            self.recipe.name,
         )
 
     def save(self, pipeline: Planner, folder: Path) -> None:
@@ -104,6 +111,6 @@ class LayoutPlannerFamily(Family):
         return contact_sheet(pictures, captions=list(prompts), frames_per_clip=6, columns=1)
 
     @property
-    def _config(self) -> LayoutPlannerConfig:
-        assert isinstance(self.recipe.network, LayoutPlannerConfig)
+    def _config(self) -> LayoutPlannerConfig | LayoutDecoderConfig:
+        assert isinstance(self.recipe.network, LayoutPlannerConfig | LayoutDecoderConfig)
         return self.recipe.network

@@ -25,7 +25,7 @@ from scenewright.models.flow_transformer import FlowTransformer, FlowTransformer
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family
-from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig, ReconstructionConfig
+from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
 from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class TextToVideoFamily(Family):
         assert isinstance(network, FlowTransformerConfig)
         for stage in recipe.stages:
             objective = stage.objective or recipe.objective
-            if isinstance(objective, ReconstructionConfig):
+            if not isinstance(objective, FlowMatchingConfig | FewStepsConfig):
                 raise ValueError(
-                    "objective.name = reconstruction trains autoencoders, not a flow-transformer"
+                    f"objective.name = {objective.name} trains other families, not a flow-transformer"
                 )
             _check_given(recipe, network, objective)
             _check_spans(recipe, network, objective)

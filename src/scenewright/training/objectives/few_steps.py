@@ -28,13 +28,13 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.samplers import towards
 from scenewright.models.noise import shift_sigma
 from scenewright.training.objectives.base import MODEL, Inputs, Objective
-from scenewright.training.objectives.flow_matching import FlowConfig, FlowMatching, led, noisy
+from scenewright.training.objectives.flow_matching import ClipFlowConfig, FlowMatching, led, noisy
 
 #: (z, sigma (B,), span (B,)) to the predicted clip.
 Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-class FewStepsConfig(FlowConfig):
+class FewStepsConfig(ClipFlowConfig):
     """``teacher``: the model folder, or the name, of the model that is distilled; ``guidance_scale`` and
     ``guidance_interval``: what is folded in, by default as the teacher's makers recommend.
 

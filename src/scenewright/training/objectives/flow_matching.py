@@ -27,27 +27,43 @@ from scenewright.training.objectives.given import GivenFramesConfig
 class FlowConfig(Config):
     """``shift`` moves training towards high noise (Esser et al. 2024), where layout and motion are decided.
 
-    ``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
-    ``caption_dropout``: how often a clip is shown without its caption, which guidance needs.
+    ``caption_dropout``: how often a sample is shown without its caption, which guidance needs.
     ``word_dropout``: how often each word of a caption is left out, so that no single word is relied upon.
-    ``given``: which frames the network is given, for networks with ``given_frames``.
-    ``layout_dropout``: how often a clip is shown without its layout, for networks that take layouts; one that
-    comes without its caption or with given frames always is, as when it is made.
     """
 
     shift: float = Field(default=5.0, gt=0)
     logit_mean: float = 0.0
     logit_std: float = Field(default=1.0, gt=0)
     min_sigma: float = Field(default=0.1, gt=0, le=1)
-    motion_weight: float = Field(default=0.0, ge=0)
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    def sigma(self, u: torch.Tensor) -> torch.Tensor:
+        """Noise levels in (0, 1) of numbers in [0, 1): logit-normal, shifted."""
+        u = u.double().clamp(1e-6, 1 - 1e-6)
+        return shift_sigma(
+            torch.sigmoid(self.logit_mean + self.logit_std * torch.special.ndtri(u).float()), self.shift
+        )
+
+    def weight(self, sigma: torch.Tensor) -> torch.Tensor:
+        """What a squared error of x counts at each noise level."""
+        return sigma.clamp(min=self.min_sigma).pow(-2)
+
+
+class ClipFlowConfig(FlowConfig):
+    """``motion_weight`` adds to the loss weight of pixels that change over time; 0 leaves the loss unbiased.
+    ``given``: which frames the network is given, for networks with ``given_frames``.
+    ``layout_dropout``: how often a clip is shown without its layout, for networks that take layouts; one that
+    comes without its caption or with given frames always is, as when it is made.
+    """
+
+    motion_weight: float = Field(default=0.0, ge=0)
     given: GivenFramesConfig | None = None
     layout_dropout: float = Field(default=0.1, ge=0, le=1)
 
 
-class FlowMatchingConfig(FlowConfig):
-    """Flow matching; see :class:`FlowConfig` for the settings."""
+class FlowMatchingConfig(ClipFlowConfig):
+    """Flow matching; see :class:`FlowConfig` and :class:`ClipFlowConfig` for the settings."""
 
     name: Literal["flow_matching"] = "flow_matching"
 
@@ -62,17 +78,11 @@ class Errors(NamedTuple):
 class FlowMatching(Objective):
     """Squared error of the velocity at random noise levels."""
 
-    def __init__(self, config: FlowConfig) -> None:
+    def __init__(self, config: ClipFlowConfig) -> None:
         self.config = config
 
     def prepare(self, batch: Batch, encode: Encode, draws: Draws) -> Inputs:
-        captions = batch.captions
-        if self.config.word_dropout:
-            if batch.words is not None:
-                raise ValueError("objective.word_dropout cannot leave out words that were encoded beforehand")
-            captions = [self._thinned(text, draws, i) for i, text in enumerate(captions)]
-        kept = (draws.uniform("caption dropout") >= self.config.caption_dropout).tolist()
-        captions = [text if keep else "" for text, keep in zip(captions, kept, strict=True)]
+        captions, kept = shown_captions(batch, self.config, draws)
         inputs = super().prepare(replace(batch, captions=captions), encode, draws)
         known = led = None
         if self.config.given is not None:
@@ -83,18 +93,9 @@ class FlowMatching(Objective):
             led &= True if known is None else ~known.any(1)
         return replace(inputs, known=known, led=led)
 
-    def _thinned(self, text: str, draws: Draws, place: int) -> str:
-        words = text.split()
-        generator = torch.Generator().manual_seed(keyed_seed(draws.key("word dropout"), draws.rows[place]))
-        kept = (torch.rand(len(words), generator=generator) >= self.config.word_dropout).tolist()
-        return " ".join(word for word, keep in zip(words, kept, strict=True) if keep)
-
     def sample_sigma(self, draws: Draws) -> torch.Tensor:
-        """Stratified logit-normal noise levels, shifted; float32 (B,) in (0, 1)."""
-        config = self.config
-        u = draws.stratified("sigma").double().clamp(1e-6, 1 - 1e-6)
-        sigma = torch.sigmoid(config.logit_mean + config.logit_std * torch.special.ndtri(u).float())
-        return shift_sigma(sigma, config.shift)
+        """Stratified noise levels, float32 (B,) in (0, 1)."""
+        return self.config.sigma(draws.stratified("sigma"))
 
     def loss(
         self, model: nn.Module, inputs: Inputs, player: str = MODEL
@@ -126,8 +127,25 @@ class FlowMatching(Objective):
         mse_B = (error_BTHW.detach().mean((2, 3)) * share_BT).sum(1)
         if self.config.motion_weight:
             error_BTHW = error_BTHW * (1 + self.config.motion_weight * moving_pixels(inputs.x))
-        weight_B = sigma_B.clamp(min=self.config.min_sigma).pow(-2)
-        return Errors(weight_B * (error_BTHW.mean((2, 3)) * share_BT).sum(1), mse_B)
+        return Errors(self.config.weight(sigma_B) * (error_BTHW.mean((2, 3)) * share_BT).sum(1), mse_B)
+
+
+def shown_captions(batch: Batch, config: FlowConfig, draws: Draws) -> tuple[list[str], list[bool]]:
+    """What is shown of the captions of a batch, and of which anything is."""
+    captions = list(batch.captions)
+    if config.word_dropout:
+        if batch.words is not None:
+            raise ValueError("objective.word_dropout cannot leave out words that were encoded beforehand")
+        captions = [_thinned(text, config.word_dropout, draws, i) for i, text in enumerate(captions)]
+    kept = (draws.uniform("caption dropout") >= config.caption_dropout).tolist()
+    return [text if keep else "" for text, keep in zip(captions, kept, strict=True)], kept
+
+
+def _thinned(text: str, share: float, draws: Draws, place: int) -> str:
+    words = text.split()
+    generator = torch.Generator().manual_seed(keyed_seed(draws.key("word dropout"), draws.rows[place]))
+    kept = (torch.rand(len(words), generator=generator) >= share).tolist()
+    return " ".join(word for word, keep in zip(words, kept, strict=True) if keep)
 
 
 def led(inputs: Inputs) -> dict[str, torch.Tensor]:

@@ -1,0 +1,45 @@
+"""What is the same for all that makes clips: what is refused, and what the user should know."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from scenewright.clip import Prompt
+from scenewright.generation.resizing import wanted_size
+
+
+def check_text_alone(name: str, prompt: Prompt) -> None:
+    """ValueError for a prompt that has more than a text, or an empty one."""
+    if not prompt.text.strip():
+        raise ValueError("the prompt is empty; say what the video should show")
+    for what, given in (("negative", prompt.negative), ("given", prompt.given), ("layout", prompt.layout)):
+        if given:
+            raise ValueError(f"{name} makes videos from text alone; leave {what} out")
+
+
+def check_nothing_to_sample(name: str, fast: bool, changes: Mapping[str, Any] | None) -> None:
+    """ValueError where any setting of sampling is asked for."""
+    given = [setting for setting, value in (changes or {}).items() if value is not None]
+    if given or fast:
+        named = ", ".join(given or ["fast"]).replace("_", "-")
+        raise ValueError(f"{name} makes a video at once, without steps of sampling; leave {named} out")
+
+
+def unknown_words(known: Collection[str], text: str) -> list[str]:
+    """Words of ``text`` that are not known, in order; empty where nothing is recorded as known."""
+    if not known:
+        return []
+    found = "".join(c if c.isalnum() or c in "-'" else " " for c in text.lower()).split()
+    return list(dict.fromkeys(word for word in found if word not in known))
+
+
+def notes_of(name: str, known: Collection[str], native: tuple[int, int], prompt: Prompt) -> list[str]:
+    """Sentences on words that are not known, and on a size that is not ``native``, (width, height)."""
+    notes = []
+    if unknown := unknown_words(known, prompt.text):
+        quoted = ", ".join(f'"{word}"' for word in unknown)
+        notes.append(f"{name} does not know {quoted}; it shows its best guess without them")
+    if (wanted := wanted_size(prompt, native)) != native:
+        notes.append(f"{name} makes {native[0]}x{native[1]}; the video is resized to {wanted[0]}x{wanted[1]}")
+    return notes

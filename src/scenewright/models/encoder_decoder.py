@@ -1,0 +1,126 @@
+"""Encoder-decoder networks: a text is read, and frame after frame is drawn from what was read.
+
+Without ``attention`` it is the sequence-to-sequence network (Sutskever et al. 2014): an LSTM reads the words
+in both directions, its last states become the first state of a convolutional LSTM (Shi et al. 2015), and
+this decodes a frame at every step. With it, the decoder also looks at the words at every frame (Bahdanau et
+al. 2015): what it sees is the words' mean by weights that its state decides, which can be drawn.
+
+B = batch, S = words, D = width of the text, T, H, W = frames, rows, columns,
+C = channels of the decoder's state, h, w = its rows and columns.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+from torch.nn import functional as F
+
+from scenewright.models.blocks.conv_lstm import ConvLSTMCell
+from scenewright.models.direct import DirectConfig, DirectNetwork
+from scenewright.models.text_encoder import TextEncoderConfig
+
+
+class EncoderDecoderConfig(DirectConfig):
+    """``channels``: of the decoder's state, which is ``height / scale`` by ``width_pixels / scale``; each
+    step up from there has half as many, ``least`` at least. An LSTM of one layer reads the text, so
+    ``text.layers`` and ``text.heads`` are 1."""
+
+    family: Literal["encoder-decoder"] = "encoder-decoder"
+    text: TextEncoderConfig = TextEncoderConfig(width=128, layers=1, heads=1)
+    attention: bool = False
+    channels: int = Field(default=128, ge=4)
+    least: int = Field(default=32, ge=4)
+    scale: int = Field(default=8, ge=2)
+
+    @model_validator(mode="after")
+    def _check(self) -> EncoderDecoderConfig:
+        if self.text.layers != 1 or self.text.heads != 1:
+            raise ValueError("an LSTM of one layer reads the text: set text.layers = 1 and text.heads = 1")
+        if self.scale & (self.scale - 1):
+            raise ValueError(f"scale = {self.scale} is not a power of two")
+        if self.height % self.scale or self.width_pixels % self.scale:
+            raise ValueError(
+                f"{self.width_pixels}x{self.height} pixels are not multiples of scale {self.scale}"
+            )
+        return self
+
+
+class EncoderDecoder(DirectNetwork):
+    """Text to frames. :attr:`attention_maps` of the last call: float32 (B, T, S), None without attention."""
+
+    Config = EncoderDecoderConfig
+
+    def __init__(self, config: EncoderDecoderConfig) -> None:
+        super().__init__()
+        self.config: EncoderDecoderConfig = config
+        width, channels = config.text.width, config.channels
+        self.tokens = nn.Embedding(config.text.vocabulary, width)
+        nn.init.normal_(self.tokens.weight, std=0.3)
+        self.reader = nn.LSTM(width, width // 2, batch_first=True, bidirectional=True)
+        self.grid = (config.height // config.scale, config.width_pixels // config.scale)
+        self.begin = nn.Linear(width, 2 * channels * self.grid[0] * self.grid[1])
+        self.step_in = nn.Linear(width, channels)
+        if config.attention:
+            self.query = nn.Linear(channels, width)
+            self.key = nn.Linear(width, width, bias=False)
+            self.score = nn.Linear(width, 1, bias=False)
+        self.places = nn.Parameter(torch.randn(1, channels, *self.grid) * 0.1)
+        self.cell = ConvLSTMCell(channels, channels)
+        ups: list[nn.Module] = []
+        inside = channels
+        for _ in range(config.scale.bit_length() - 1):
+            outside = max(config.least, inside // 2)
+            ups += [
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                nn.Conv2d(inside, outside, 3, padding=1),
+                nn.GroupNorm(4, outside),
+                nn.SiLU(),
+            ]
+            inside = outside
+        self.draw = nn.Sequential(*ups, nn.Conv2d(inside, 3, 3, padding=1))
+        self.attention_maps: torch.Tensor | None = None
+
+    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The reader's outputs (B, S, D), and its last states of both directions (B, D)."""
+        lengths = mask_BS.sum(1).cpu()
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.tokens(ids_BS), lengths, batch_first=True, enforce_sorted=False
+        )
+        outputs, (last, _) = self.reader(packed)
+        words_BSD, _ = nn.utils.rnn.pad_packed_sequence(
+            outputs, batch_first=True, total_length=ids_BS.shape[1]
+        )
+        return words_BSD, torch.cat([last[0], last[1]], -1)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        return (0,)
+
+    def forward(
+        self, words_BSD: torch.Tensor, pooled_BD: torch.Tensor, mask_BS: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        hidden, memory = self.begin(pooled_BD).unflatten(-1, (2, -1, *self.grid)).unbind(1)
+        state = (hidden.tanh(), memory)
+        keys_BSD = self.key(words_BSD) if self.config.attention else None
+        frames, maps = [], []
+        for _ in range(self.config.num_frames):
+            seen_BD = pooled_BD
+            if keys_BSD is not None:
+                weights_BS = self._attend(state[0], keys_BSD, mask_BS)
+                seen_BD = (weights_BS[:, None] @ words_BSD)[:, 0]
+                maps.append(weights_BS.detach())
+            x_BC = self.step_in(seen_BD)
+            state = self.cell(x_BC[..., None, None] + self.places, state)
+            frames.append(self.draw(state[0]))
+        self.attention_maps = torch.stack(maps, 1).float() if maps else None
+        return torch.stack(frames, 2).tanh()
+
+    def _attend(
+        self, hidden_BChw: torch.Tensor, keys_BSD: torch.Tensor, mask_BS: torch.Tensor
+    ) -> torch.Tensor:
+        query_BD = self.query(hidden_BChw.mean((2, 3)))
+        scores_BS = self.score(torch.tanh(keys_BSD + query_BD[:, None]))[..., 0]
+        return F.softmax(scores_BS.float().masked_fill(~mask_BS, float("-inf")), -1).to(keys_BSD.dtype)

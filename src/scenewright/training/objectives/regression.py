@@ -1,0 +1,44 @@
+"""Regression: a clip is drawn from its text, and every pixel that is not as it was counts.
+
+The loss of a clip is its mean squared error, plus ``gradient`` times the mean absolute difference of the
+first differences in time, rows and columns (Mathieu et al. 2016): squared errors alone are least for a blur.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from scenewright.config import Config
+from scenewright.training.objectives.base import MODEL, Inputs, Objective
+from scenewright.training.parallel import bare
+
+
+class RegressionConfig(Config):
+    """``gradient``: the weight of first differences."""
+
+    name: Literal["regression"] = "regression"
+    gradient: float = Field(default=0.5, ge=0)
+
+
+class Regression(Objective):
+    """Trains a :class:`.DirectNetwork`."""
+
+    def __init__(self, config: RegressionConfig) -> None:
+        self.config = config
+
+    def loss(
+        self, model: nn.Module, inputs: Inputs, player: str = MODEL
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
+        noise = inputs.draws.normal("noise", bare(model).noise_shape).to(inputs.x)  # type: ignore[arg-type]
+        made = model(words, pooled, inputs.mask, noise).float()
+        squared_B = (made - inputs.x).square().mean((1, 2, 3, 4))
+        slopes = [(made.diff(dim=d) - inputs.x.diff(dim=d)).abs().mean((1, 2, 3, 4)) for d in (2, 3, 4)]
+        edges_B = torch.stack(slopes).sum(0)
+        loss_B = squared_B + self.config.gradient * edges_B
+        loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
+        return loss, {"mse": squared_B.mean().item(), "edges": edges_B.mean().item()}
