@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from scenewright.clip import Prompt
 from scenewright.data.streams import Batch
+from scenewright.generation.generator import Generator
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,3 +84,13 @@ class Family(ABC):
     @abstractmethod
     def sheet(self, pipeline: Any) -> Image | None:
         """A picture of what it can do, of the same things every time; None where the recipe asks for none."""
+
+
+def sheet_of_prompts(generator: Generator, prompts: Sequence[str]) -> Image | None:
+    """Frames of a clip of each prompt, under each other; None without prompts."""
+    from scenewright.media import contact_sheet
+
+    if not prompts:
+        return None
+    clips = generator.generate([Prompt(text=text, seed=seed) for seed, text in enumerate(prompts)])
+    return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from scenewright.clip import Prompt
 from scenewright.generation.direct import DirectGenerator, load_direct, save_direct
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
 from scenewright.registry import models
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.families.base import Family
+from scenewright.training.families.base import Family, sheet_of_prompts
 from scenewright.training.objectives import RegressionConfig
 from scenewright.training.vocabulary import training_tokenizer, training_words
 
@@ -86,13 +85,7 @@ class DirectFamily(Family):
         save_direct(pipeline, folder)
 
     def sheet(self, pipeline: DirectGenerator) -> Image | None:
-        from scenewright.media import contact_sheet
-
-        prompts = self.recipe.sample_prompts
-        if not prompts:
-            return None
-        clips = pipeline.generate([Prompt(text=text, seed=i) for i, text in enumerate(prompts)])
-        return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
+        return sheet_of_prompts(pipeline, self.recipe.sample_prompts)
 
     @property
     def _config(self) -> DirectConfig:

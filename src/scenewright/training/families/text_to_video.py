@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 from torch import nn
 
-from scenewright.clip import Prompt
 from scenewright.data.encoded import read_encoded_info
 from scenewright.data.streams import Batch, StreamConfig
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, read_autoencoder_card
@@ -24,7 +23,7 @@ from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.families.base import Family
+from scenewright.training.families.base import Family, sheet_of_prompts
 from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
 from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
 
@@ -157,13 +156,7 @@ class TextToVideoFamily(Family):
         save_pipeline(pipeline, folder)
 
     def sheet(self, pipeline: TextToVideo) -> Image | None:
-        from scenewright.media import contact_sheet
-
-        prompts = self.recipe.sample_prompts
-        if not prompts:
-            return None
-        clips = pipeline.generate([Prompt(text=text, seed=i) for i, text in enumerate(prompts)])
-        return contact_sheet(clips, captions=list(prompts), frames_per_clip=6, columns=1)
+        return sheet_of_prompts(pipeline, self.recipe.sample_prompts)
 
     @lru_cache  # noqa: B019
     def _work(
