@@ -33,7 +33,11 @@ TEXTS = (
 )
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLORS = ("#1d5fbf", "#c4541c", "#2b8a3e", "#8a3ffc", "#b28600", "#0b7a75", "#c2255c")
-OF_SETS = ("frechet", "kernel", "mmd-gaussian", "precision", "coverage")
+_STRONG = ("noise", "flicker", "paste", "shake")
+OF_SETS = {
+    **dict.fromkeys(("frechet", "kernel", "mmd-gaussian"), FAULT_NAMES[1:]),
+    **dict.fromkeys(("precision", "coverage"), _STRONG),
+}
 PANEL, GAP, COLUMNS = (150, 84), (34, 62), 4
 
 
@@ -106,7 +110,7 @@ def _panel(name: str, faults: dict[str, list[float]], x: int, y: int) -> list[st
         parts.append(
             f'<text x="{x - 3}" y="{at}" font-size="7" text-anchor="end" fill="#5c5a54">{value:.3g}</text>'
         )
-    seen = list(FAULT_NAMES[1:] if name in OF_SETS else SEES[name])
+    seen = list(OF_SETS.get(name) or SEES[name])
     for fault, curve in sorted(faults.items(), key=lambda item: item[0] in seen):
         points = " ".join(
             f"{x + s * PANEL[0]:.1f},{y + PANEL[1] * (1 - (v - low) / span):.1f}"
