@@ -65,10 +65,8 @@ def _set_curves() -> dict[str, dict[str, list[float]]]:
     prompts = load_suite("world-core").select(("single",), 40).prompts
     clips, others = (WorldSystem(64, 64, 16).clips(prompts, seed) for seed in (0, 77))
     reference = np.stack([network(clip) for clip in others])
-    curves: dict[str, dict[str, list[float]]] = {name: {} for name in OF_SETS}
+    curves: dict[str, dict[str, list[float]]] = {name: {fault: [] for fault in FAULTS} for name in OF_SETS}
     for fault in FAULTS:
-        for name in OF_SETS:
-            curves[name][fault] = []
         for strength in STRENGTHS:
             faulty = [_with_fault(clip, i, fault, strength) for i, clip in enumerate(clips)]
             features = np.stack([network(clip) for clip in faulty])

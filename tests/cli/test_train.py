@@ -74,3 +74,17 @@ def test_a_run_that_cannot_begin_leaves_nothing(
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     assert _run(capsys, "nano", "init_from=missing/model", "--output", "mine")[0] == 2
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+def test_a_run_that_another_process_began_meanwhile_stays(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun_elsewhere(recipe: TrainingRecipe, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "recipe.yaml").write_text("of another")
+        raise ValueError("holds a run of another recipe")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scenewright.training.trainer.Trainer", begun_elsewhere)
+    assert _run(capsys, "nano")[0] == 2
+    assert (tmp_path / "runs" / "nano" / "recipe.yaml").read_text() == "of another"

@@ -12,7 +12,9 @@ from scenewright.data.streams import Batches, StreamConfig
 from scenewright.data.world_source import WorldSource, render_shards
 from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.systems import ModelSystem
+from scenewright.generation.direct import load_direct
 from scenewright.generation.loading import ModelError, load_generator, load_pipeline, untrained_generator
+from scenewright.generation.model_folder import SHIPPED
 from scenewright.models.blocks.conv_lstm import ConvLSTMCell
 from scenewright.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from scenewright.models.text_encoder import TextEncoderConfig
@@ -129,6 +131,10 @@ def test_it_is_used_as_any_model(trained, tmp_path, monkeypatch):
     assert "resized to 32x32" in done.output
     with pytest.raises(ModelError, match="of the family encoder-decoder; here a flow-transformer"):
         load_pipeline(folder)
+    with pytest.raises(ModelError, match="of no network that makes a clip at once"):
+        load_direct(SHIPPED / "nano")
+    with pytest.raises(ModelError, match="it has no config"):
+        load_direct(tmp_path)
     model = load_generator(folder)
     with pytest.raises(ValueError, match="leave steps out"):
         model.recommended(changes={"steps": 4})

@@ -167,8 +167,9 @@ def generate(
     before, parts = None, 1
     if extended is not None:
         before = decode(extended, fps=pipeline.fps, audio=False)
-        check_extension(extendable(pipeline), before, prompts, settings)
-        parts = len(pieces(extendable(pipeline), len(before), num_frames))
+        extending = extendable(pipeline)
+        check_extension(extending, before, prompts, settings)
+        parts = len(pieces(extending, len(before), num_frames))
     else:
         pipeline.check(prompts, settings)
     releases = []

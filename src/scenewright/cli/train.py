@@ -111,9 +111,11 @@ def train(
 
 
 def _remove(made: Sequence[Path]) -> None:
-    """Takes away the folder of a run that could not begin, and its parents where nothing else is in them."""
-    if made:
-        shutil.rmtree(made[0], ignore_errors=True)
+    """Takes away the folder of a run that could not begin, and its parents where nothing else is in them. A
+    folder with a recipe is a run that has begun, of this process or of another: it stays."""
+    if not made or (made[0] / "recipe.yaml").exists():
+        return
+    shutil.rmtree(made[0], ignore_errors=True)
     for parent in made[1:]:
         with suppress(OSError):
             parent.rmdir()

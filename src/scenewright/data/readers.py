@@ -147,8 +147,14 @@ class ShardReader:
 def _layout(config: StreamConfig, scene: Scene, text: str) -> Layout | None:
     if config.layouts == "none":
         return None
-    size = {"width": config.width, "height": config.height}
-    return layout_of(scene, **size, num_frames=config.num_frames, fps=config.fps, text=text)
+    return layout_of(
+        scene,
+        width=config.width,
+        height=config.height,
+        num_frames=config.num_frames,
+        fps=config.fps,
+        text=text,
+    )
 
 
 def _no_frames(config: StreamConfig) -> np.ndarray:

@@ -18,16 +18,18 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.model_folder import (
     WEIGHTS,
     ModelError,
+    family_in,
     load_vocabulary,
     load_weights,
     replacing,
+    save_vocabulary,
     save_weights,
 )
 from scenewright.generation.requests import check_nothing_to_sample, check_text_alone, notes_of
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
-from scenewright.registry import models
+from scenewright.registry import RegistryError, models
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
 
@@ -143,15 +145,22 @@ class DirectGenerator:
         )
 
 
+def is_direct(family: str) -> bool:
+    """Whether networks of a family make their clips at once. One that is not known does not."""
+    try:
+        return issubclass(models.get(family), DirectNetwork)
+    except (RegistryError, TypeError):
+        return False
+
+
 def save_direct(generator: DirectGenerator, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a model's folder; every file appears whole or not at all."""
     network = generator.config.model_dump(mode="json")
     card = DirectCard(family=network["family"], name=generator.name, network=network)
     with replacing(folder) as new:
         save_weights(generator.model, new, dtype)
-        generator.tokenizer.save(new / "tokenizer.model")
+        save_vocabulary(new, generator.tokenizer, generator.words)
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
-        (new / "words.txt").write_text("\n".join(sorted(generator.words)) + "\n", "utf-8")
 
 
 def load_direct(folder: Path, device: str | torch.device = "cpu") -> DirectGenerator:
@@ -160,11 +169,17 @@ def load_direct(folder: Path, device: str | torch.device = "cpu") -> DirectGener
     Raises:
         ModelError: a file is missing, broken or of something else.
     """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelError(f"{folder} holds no model: it has no config.json")
+    content = file.read_bytes()
+    if not is_direct(family_in(content)):
+        raise ModelError(f"{folder} is of no network that makes a clip at once")
     try:
-        card = DirectCard.model_validate_json((folder / "config.json").read_bytes())
+        card = DirectCard.model_validate_json(content)
         network = card.build()
     except ValidationError as error:
-        raise ModelError(f"{folder / 'config.json'}: {validation_summary(error, DirectCard)}") from None
+        raise ModelError(f"{file}: {validation_summary(error, DirectCard)}") from None
     load_weights(network, folder)
     tokenizer, words = load_vocabulary(folder)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
-from scenewright.generation.direct import load_direct
+from scenewright.generation.direct import is_direct, load_direct
 from scenewright.generation.generator import Generator
 from scenewright.generation.model_folder import (
     AUTOENCODER,
@@ -26,18 +26,19 @@ from scenewright.generation.model_folder import (
     SHIPPED,
     WEIGHTS,
     ModelError,
+    family_in,
     load_vocabulary,
     load_weights,
     lossless_dtype,
     randomised,
     replacing,
+    save_vocabulary,
     save_weights,
 )
 from scenewright.generation.names import ORACLE
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
-from scenewright.models.direct import DirectNetwork
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
@@ -82,7 +83,7 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
 
         return Oracle()
     folder = _find(model)
-    if _is_direct(folder):
+    if is_direct(_family_of(folder)):
         return load_direct(folder, device)
     return load_pipeline(folder, device)
 
@@ -90,7 +91,7 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
 def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Generator:
     """The same network with fresh random weights: the floor that scores are compared with."""
     folder = _find(model)
-    if _is_direct(folder):
+    if is_direct(_family_of(folder)):
         return load_direct(folder).untrained(seed)
     return untrained_pipeline(folder, seed)
 
@@ -159,9 +160,8 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     )
     with replacing(folder) as new:
         save_weights(pipeline.model, new, dtype)
-        pipeline.tokenizer.save(new / "tokenizer.model")
+        save_vocabulary(new, pipeline.tokenizer, pipeline.words)
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
-        (new / "words.txt").write_text("\n".join(sorted(pipeline.words)) + "\n", "utf-8")
 
 
 def _load_autoencoder(folder: Path, card: ModelCard, device: str | torch.device) -> Autoencoder | None:
@@ -196,30 +196,17 @@ def _find(model: str | Path) -> Path:
     )
 
 
-def _family_in(content: bytes) -> str:
-    """The family that a card names; empty where it names none."""
-    try:
-        return str(json.loads(content).get("family", ""))
-    except (ValueError, AttributeError):
-        return ""
-
-
-def _is_direct(folder: Path) -> bool:
-    """Whether a model's network makes its clips at once. An unknown family is not; it is told of later."""
-    family = _family_in((folder / "config.json").read_bytes())
-    try:
-        return issubclass(models.get(family), DirectNetwork)
-    except (RegistryError, TypeError):
-        return False
+def _family_of(folder: Path) -> str:
+    return family_in((folder / "config.json").read_bytes())
 
 
 def _read_card(folder: Path) -> ModelCard:
     file = folder / "config.json"
     content = file.read_bytes()
-    family = _family_in(content)
+    family = family_in(content)
     if family in _MAKE_NO_VIDEOS:
         raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
-    if _is_direct(folder):
+    if is_direct(family):
         raise ModelError(f"{folder} is of the family {family}; here a flow-transformer is needed")
     try:
         card = ModelCard.model_validate_json(content)

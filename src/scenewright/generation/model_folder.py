@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -77,6 +78,20 @@ def digest_of(network: nn.Module, *sizes: bytes, without: str = "") -> str:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def save_vocabulary(folder: Path, tokenizer: Tokenizer, words: Iterable[str]) -> None:
+    """Write what :func:`load_vocabulary` reads."""
+    tokenizer.save(folder / "tokenizer.model")
+    (folder / "words.txt").write_text("\n".join(sorted(words)) + "\n", "utf-8")
+
+
+def family_in(content: bytes) -> str:
+    """The family that a card names; empty where it names none."""
+    try:
+        return str(json.loads(content).get("family", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def load_vocabulary(folder: Path) -> tuple[Tokenizer, frozenset[str]]:

@@ -56,7 +56,6 @@ class Oracle:
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         for prompt in prompts:
-            check_text_alone(self.name, prompt)
             self._scene(prompt)
 
     def notes(self, prompt: Prompt) -> list[str]:
@@ -69,14 +68,14 @@ class Oracle:
         progress: Progress | None = None,
     ) -> list[Clip]:
         """One clip a prompt. Raises ``ValueError`` for a text in which the world's grammar finds no scene."""
-        self.check(prompts, settings)
+        scenes = [self._scene(prompt) for prompt in prompts]
         groups: dict[tuple[tuple[int, int], int, float], list[int]] = {}
         for index, prompt in enumerate(prompts):
             groups.setdefault(self._format(prompt), []).append(index)
         clips: dict[int, Clip] = {}
         for ((width, height), frames, fps), members in groups.items():
-            scenes = [self._scene(prompts[index]) for index in members]
-            renders = render(scenes, width=width, height=height, num_frames=frames, fps=fps)
+            chosen = [scenes[index] for index in members]
+            renders = render(chosen, width=width, height=height, num_frames=frames, fps=fps)
             for index, rendered in zip(members, renders, strict=True):
                 assert rendered.rgb is not None
                 prompt = prompts[index]
@@ -90,6 +89,8 @@ class Oracle:
         return wanted_size(prompt, self._size), prompt.num_frames or self._num_frames, prompt.fps or self._fps
 
     def _scene(self, prompt: Prompt) -> Scene:
+        """ValueError where there is none, or the prompt has more than a text."""
+        check_text_alone(self.name, prompt)
         _, frames, fps = self._format(prompt)
         return complete(parse(prompt.text).description, prompt.seed, seconds=frames / fps)
 

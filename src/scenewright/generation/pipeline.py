@@ -16,7 +16,7 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.planner import Planner
-from scenewright.generation.requests import notes_of, unknown_words
+from scenewright.generation.requests import check_text, notes_of, unknown_words
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
 from scenewright.generation.settings import SamplingSettings
@@ -114,8 +114,7 @@ class TextToVideo:
         if settings.sampler == "shortcut" and not self.model.config.spans:
             raise ValueError(f"{self.name} has not learned the long steps of the shortcut sampler")
         for prompt in prompts:
-            if not prompt.text.strip():
-                raise ValueError("the prompt is empty; say what the video should show")
+            check_text(prompt)
             if prompt.negative and scale == 1.0:
                 raise ValueError(
                     "a negative prompt does nothing at guidance scale 1; raise the guidance scale"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from pydantic import Tag, ValidationError
 
 from scenewright.config import Config, fingerprint, kind, validation_summary
-from scenewright.generation.guidance import Conditional, guided
+from scenewright.generation.guidance import guided
 from scenewright.generation.model_folder import (
     ModelError,
     digest_of,
@@ -21,7 +22,7 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
-from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
+from scenewright.generation.samplers import SAMPLERS, sigma_schedule
 from scenewright.generation.settings import SamplingSettings
 from scenewright.layout import Layout
 from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
@@ -79,48 +80,40 @@ class Planner:
     def plan(self, words_BSE: torch.Tensor, mask_BS: torch.Tensor, seed: int) -> Layout:
         """A layout for a text. ``words_BSE``: the encoder's vectors of the text, and of what it must not be,
         float (2, S, E) with their mask. The same seed gives the same layout."""
-        words, pooled = self.network.encode_text(words_BSE, mask_BS)
-        generator = keyed_generator(seed, "layout")
-        if isinstance(self.network, LayoutDecoder):
-            return self._decided(self.network, words, pooled, mask_BS, generator)
         network, layout = self.network, self.config.layout
+        words, pooled = network.encode_text(words_BSE, mask_BS)
+        generator = keyed_generator(seed, "layout")
+        if isinstance(network, LayoutDecoder):
+            choices = network.choose(words[:1], mask_BS[:1], generator, LEAST_SHARE)
+            # As in training, the tracks are made beside one place where nothing is, where there is one left.
+            used = min(layout.slots, int(choices[..., 0].sum()) + 1)
+            choices = choices[:, :used]
+
+            def tracks(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
+                told = choices.expand(len(z), -1, -1)
+                return network(z, sigma_B, told, words[rows], pooled[rows], mask_BS[rows])
+
+            noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
+            return layout.decode(network.write(choices, self._sampled(tracks, noise))[0])
+
+        def features(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
+            return network(z, sigma_B, words[rows], pooled[rows], mask_BS[rows])
+
         noise = torch.randn((1, layout.features, layout.slots, 1, 1), generator=generator).to(words.device)
+        return layout.decode(self._sampled(features, noise)[0, :, :, 0, 0].T)
+
+    def _sampled(
+        self, predict: Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor], noise: torch.Tensor
+    ) -> torch.Tensor:
+        """``predict``: of z, the noise levels and the rows of the text and of what it must not be."""
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            x = network(z.expand(2, -1, -1, -1, -1), z.new_full((2,), sigma), words, pooled, mask_BS)
+            x = predict(torch.cat([z, z]), z.new_full((2,), sigma), slice(0, 2))
             return x[:1], x[1:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            return network(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask_BS[:1])
+            return predict(z, z.new_full((1,), sigma), slice(0, 1))
 
-        return layout.decode(self._sampled(both, positive_only, noise)[0, :, :, 0, 0].T)
-
-    def _decided(
-        self,
-        network: LayoutDecoder,
-        words: torch.Tensor,
-        pooled: torch.Tensor,
-        mask_BS: torch.Tensor,
-        generator: torch.Generator,
-    ) -> Layout:
-        layout = self.config.layout
-        choices = network.choose(words[:1], mask_BS[:1], generator, LEAST_SHARE)
-        # As in training, the tracks are made beside one place where nothing is, where there is one left.
-        used = min(layout.slots, int(choices[..., 0].sum()) + 1)
-        choices = choices[:, :used]
-        noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
-
-        def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            sigmas, twice = z.new_full((2,), sigma), choices.expand(2, -1, -1)
-            x = network(z.expand(2, -1, -1), sigmas, twice, words, pooled, mask_BS)
-            return x[:1], x[1:]
-
-        def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            return network(z, z.new_full((1,), sigma), choices, words[:1], pooled[:1], mask_BS[:1])
-
-        return layout.decode(network.write(choices, self._sampled(both, positive_only, noise))[0])
-
-    def _sampled(self, both: Conditional, positive_only: Denoise, noise: torch.Tensor) -> torch.Tensor:
         settings = self.settings
         denoise = guided(both, positive_only, settings.guidance_scale, settings.guidance_interval)
         return SAMPLERS[settings.sampler](denoise, noise, sigma_schedule(settings.steps, settings.shift))

@@ -9,10 +9,15 @@ from scenewright.clip import Prompt
 from scenewright.generation.resizing import wanted_size
 
 
-def check_text_alone(name: str, prompt: Prompt) -> None:
-    """ValueError for a prompt that has more than a text, or an empty one."""
+def check_text(prompt: Prompt) -> None:
+    """ValueError for a prompt without words."""
     if not prompt.text.strip():
         raise ValueError("the prompt is empty; say what the video should show")
+
+
+def check_text_alone(name: str, prompt: Prompt) -> None:
+    """ValueError for a prompt that has more than a text, or an empty one."""
+    check_text(prompt)
     for what, given in (("negative", prompt.negative), ("given", prompt.given), ("layout", prompt.layout)):
         if given:
             raise ValueError(f"{name} makes videos from text alone; leave {what} out")

@@ -29,11 +29,10 @@ def order_of_mention(scene: Scene, text: str, places: Sequence[float]) -> list[i
     phrases = [n for n, entity in enumerate(said.entities) for _ in range(entity.count)]
     cost = np.array(
         [[_cost(said, n, scene, number) for number in range(len(scene.objects))] for n in phrases]
-    ).reshape(len(phrases), len(scene.objects))
+    )
     rank = np.argsort(np.argsort(places, kind="stable"))
     cost -= _ORDER * np.outer(np.arange(len(phrases)), rank)
-    rows, columns = linear_sum_assignment(cost)
-    named = [int(columns[row]) for row in np.argsort(rows)]
+    named = linear_sum_assignment(cost)[1].tolist()
     return named + [number for number in range(len(scene.objects)) if number not in named]
 
 
