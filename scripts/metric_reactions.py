@@ -3,7 +3,7 @@
     python scripts/metric_reactions.py
 
 Clips of the world; the curves of faults that a measure claims to see are coloured, those of all others gray.
-Last come distances of a set with the fault to another set without, as the network of the package sees them.
+Last come measures of a set with the fault against another set without, as the package's network sees them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from scenewright.clip import Clip
-from scenewright.evaluation.corruptions import FAULTS, SEES
+from scenewright.evaluation.corruptions import FAULTS, SEES, SETS_SEE
 from scenewright.evaluation.distribution.networks import WorldFeatures
 from scenewright.evaluation.distribution.sets import SETS
 from scenewright.evaluation.measures import Sample
-from scenewright.evaluation.recognition.model import FAULT_NAMES
 from scenewright.evaluation.suites import SuitePrompt, load_suite
 from scenewright.evaluation.systems import WorldSystem
 from scenewright.registry import measures
@@ -33,11 +32,6 @@ TEXTS = (
 )
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 COLORS = ("#1d5fbf", "#c4541c", "#2b8a3e", "#8a3ffc", "#b28600", "#0b7a75", "#c2255c")
-_STRONG = ("noise", "flicker", "paste", "shake")
-OF_SETS = {
-    **dict.fromkeys(("frechet", "kernel", "mmd-gaussian"), FAULT_NAMES[1:]),
-    **dict.fromkeys(("precision", "coverage"), _STRONG),
-}
 PANEL, GAP, COLUMNS = (150, 84), (34, 62), 4
 
 
@@ -65,13 +59,16 @@ def _set_curves() -> dict[str, dict[str, list[float]]]:
     prompts = load_suite("world-core").select(("single",), 40).prompts
     clips, others = (WorldSystem(64, 64, 16).clips(prompts, seed) for seed in (0, 77))
     reference = np.stack([network(clip) for clip in others])
-    curves: dict[str, dict[str, list[float]]] = {name: {fault: [] for fault in FAULTS} for name in OF_SETS}
+    curves: dict[str, dict[str, list[float]]] = {name: {fault: [] for fault in FAULTS} for name in SETS}
     for fault in FAULTS:
         for strength in STRENGTHS:
             faulty = [_with_fault(clip, i, fault, strength) for i, clip in enumerate(clips)]
             features = np.stack([network(clip) for clip in faulty])
-            for name in OF_SETS:
-                curves[name][fault].append(SETS[name].compute(reference, features))
+            for name, measure in SETS.items():
+                pair = (reference, features)
+                if measure.classes:
+                    pair = (network.logits(reference), network.logits(features))
+                curves[name][fault].append(measure.compute(*pair))
         print(fault, "of sets", flush=True)
     return curves
 
@@ -108,7 +105,7 @@ def _panel(name: str, faults: dict[str, list[float]], x: int, y: int) -> list[st
         parts.append(
             f'<text x="{x - 3}" y="{at}" font-size="7" text-anchor="end" fill="#5c5a54">{value:.3g}</text>'
         )
-    seen = list(OF_SETS.get(name) or SEES[name])
+    seen = list(SETS_SEE.get(name) or SEES[name])
     for fault, curve in sorted(faults.items(), key=lambda item: item[0] in seen):
         points = " ".join(
             f"{x + s * PANEL[0]:.1f},{y + PANEL[1] * (1 - (v - low) / span):.1f}"

@@ -13,7 +13,7 @@ from torch import nn
 
 from scenewright.cli.evaluate import evaluate as evaluate_command
 from scenewright.clip import Clip
-from scenewright.evaluation.corruptions import FAULTS
+from scenewright.evaluation.corruptions import FAULTS, SETS_SEE
 from scenewright.evaluation.distribution import Moments, frechet_distance
 from scenewright.evaluation.distribution.against import features_of, score_sets, videos_of
 from scenewright.evaluation.distribution.networks import WorldFeatures
@@ -103,6 +103,10 @@ def clean(renders):
     return tuple(np.stack([network(clip) for clip in clips]) for clips in renders)
 
 
+def test_every_measure_of_sets_claims_to_see_something():
+    assert set(SETS_SEE) == set(SETS)
+
+
 @pytest.mark.parametrize("fault", ["blur", "noise", "flicker", "freeze", "disorder", "paste", "shake"])
 def test_distances_grow_with_faults_seen_by_the_network_of_the_package(renders, clean, fault):
     network = WorldFeatures()
@@ -115,10 +119,16 @@ def test_distances_grow_with_faults_seen_by_the_network_of_the_package(renders, 
             for clip, key in zip(renders[0], keys, strict=True)
         ]
         values.append(np.stack([network(clip) for clip in faulty]))
-    for name in ("frechet", "kernel", "mmd-gaussian"):
-        distances = [SETS[name].compute(reference, features) for features in values]
-        assert distances == sorted(distances), name
-        assert distances[0] < distances[-1], name
+    for name, measure in SETS.items():
+        if fault not in SETS_SEE[name]:
+            continue
+        sign = 1 if measure.better == "lower" else -1
+        sets = [reference, *values]
+        if measure.classes:
+            sets = [network.logits(features) for features in sets]
+        found = [sign * measure.compute(sets[0], part) for part in sets[1:]]
+        assert found == sorted(found), name
+        assert found[0] < found[-1], name
     for name in ("precision", "coverage"):
         shares = [SETS[name].compute(reference, features) for features in values]
         if fault in ("noise", "flicker", "paste", "shake"):

@@ -162,6 +162,16 @@ SEES: Mapping[str, Mapping[str, int]] = {
     "camera-path": dict.fromkeys(("shake", "freeze", "mirror"), 1),
 }
 
+_STRONG = ("noise", "flicker", "paste", "shake")
+_SEEN = ("blur", "freeze", "disorder", *_STRONG)
+
+#: For each measure of sets the faults that it must see with the package's network: it gets worse.
+SETS_SEE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("frechet", "frechet-infinite", "kernel", "mmd-gaussian", "inception-score"), _SEEN),
+    **dict.fromkeys(("precision", "recall", "coverage"), _STRONG),
+    "density": ("noise", "flicker", "paste"),
+}
+
 #: For each measure the faults that it must not care about.
 IGNORES: Mapping[str, tuple[str, ...]] = {
     "warping-error": ("mirror",),
