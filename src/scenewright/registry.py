@@ -119,11 +119,18 @@ class Registry(Generic[T]):
 models: Registry[Any] = Registry(
     "model",
     {
+        "conditional-gan": "scenewright.models.conditional_gan:ConditionalGAN",
+        "damsm": "scenewright.models.damsm:DAMSM",
         "encoder-decoder": "scenewright.models.encoder_decoder:EncoderDecoder",
         "flow-transformer": "scenewright.models.flow_transformer:FlowTransformer",
+        "hierarchical-video-gan": "scenewright.models.hierarchical_video_gan:HierarchicalVideoGAN",
+        "keyframe-gan": "scenewright.models.keyframe_gan:KeyframeGAN",
         "layout-decoder": "scenewright.models.layout_decoder:LayoutDecoder",
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
+        "moco-gan": "scenewright.models.moco_gan:MoCoGAN",
+        "stacked-gan": "scenewright.models.stacked_gan:StackedGAN",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
+        "video-gan": "scenewright.models.video_gan:VideoGAN",
     },
 )
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scenewright.evaluation.reader.data import IGNORE, Labels, reader_scene, render_scenes
-from scenewright.evaluation.recognition import ACTIONS, agreement, load_recogniser, load_segments, recognise
+from scenewright.evaluation.recognition import agreement, load_recogniser, load_segments, recognise
 from scenewright.evaluation.recognition.clips import as_input
 from scenewright.evaluation.recognition.model import (
     ANSWERS,
@@ -20,6 +20,7 @@ from scenewright.evaluation.recognition.model import (
 from scenewright.evaluation.recognition.train import check, losses, make_batch, targets, train
 from scenewright.evaluation.recognition.weights import save
 from scenewright.world.parser import parse
+from scenewright.world.scene import ACTIONS
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ class Game(FlowMatching):
 
 @pytest.fixture
 def game(monkeypatch):
-    monkeypatch.setattr(module, "build_objective", Game)
+    monkeypatch.setattr(module, "build_objective", lambda config, network: Game(config))
     stage = RECIPE.stages[0].model_copy(update={"steps": 10})
     optimizer = RECIPE.optimizer.model_copy(update={"lr": 0.01})
     return RECIPE.model_copy(update={"stages": (stage,), "optimizer": optimizer})

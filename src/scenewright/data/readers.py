@@ -14,7 +14,7 @@ from scenewright.data.curriculum import scene_columns
 from scenewright.data.encoded import Encoded
 from scenewright.data.order import Columns
 from scenewright.data.shards import Shards
-from scenewright.data.world_source import caption
+from scenewright.data.world_source import action, caption
 from scenewright.layout import Layout
 from scenewright.seeds import keyed_seed
 from scenewright.world.boxes import layout_of
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Item(NamedTuple):
     """One clip. ``frames``: uint8 (T, H, W, 3), T = 0 where its ``latents``, float16 (Z, t, h, w), do;
     ``words``: vectors of the caption's words, (S, E), where they come from a cache. ``changed``, ``refused``:
-    whether augmentation changed it, and whether the caption forbade a change. ``layout``: where things are,
-    where the stream tells."""
+    whether augmentation changed it, and whether the caption forbade a change. ``layout``: where things are;
+    ``things``: bool (T, H, W), the pixels that show them; ``action``: what happens; where the stream
+    tells."""
 
     frames: np.ndarray
     caption: str
@@ -37,6 +38,8 @@ class Item(NamedTuple):
     changed: bool = False
     refused: bool = False
     layout: Layout | None = None
+    things: np.ndarray | None = None
+    action: int | None = None
 
 
 class Reader(Protocol):
@@ -71,7 +74,7 @@ class WorldReader:
             text = caption(scene, keyed_seed(self.config.seed, "caption", sample))
             item = _augmented(self.config, frames, text, sample)
             found.append(item._replace(layout=_layout(self.config, scene, text)))
-        return found
+        return _with_facts(self.config, found, scenes)
 
     @property
     def columns(self) -> Columns:
@@ -108,7 +111,19 @@ class ShardReader:
         self.count: int | None = int(self.ends[-1])
 
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
-        return [self._item(sample, clip) for sample, clip in zip(samples, clips, strict=True)]
+        items = [self._item(sample, clip) for sample, clip in zip(samples, clips, strict=True)]
+        if not self.config.facts:
+            return items
+        return _with_facts(self.config, items, [self._scene(clip) for clip in clips])
+
+    def _scene(self, clip: int) -> Scene:
+        which, index = self._place(clip)
+        return Scene.model_validate(self.datasets[which].row(index))
+
+    def _place(self, clip: int) -> tuple[int, int]:
+        """Which folder a clip is in, and its number there."""
+        which = int(np.searchsorted(self.ends, clip, side="right"))
+        return which, int(clip - (self.ends[which - 1] if which else 0))
 
     @cached_property
     def columns(self) -> Columns:
@@ -119,8 +134,7 @@ class ShardReader:
         return scene_columns(scenes) | {name: np.array(values) for name, values in words.items()}
 
     def _item(self, sample: int, clip: int) -> Item:
-        which = int(np.searchsorted(self.ends, clip, side="right"))
-        index = int(clip - (self.ends[which - 1] if which else 0))
+        which, index = self._place(clip)
         dataset = self.datasets[which]
         latents = self.latents[which].values(index) if self.latents else None
         if self.config.layouts != "instead" and (latents is None or self.config.frames_too):
@@ -155,6 +169,14 @@ def _layout(config: StreamConfig, scene: Scene, text: str) -> Layout | None:
         fps=config.fps,
         text=text,
     )
+
+
+def _with_facts(config: StreamConfig, items: list[Item], scenes: Sequence[Scene]) -> list[Item]:
+    if "actions" in config.facts:
+        items = [x._replace(action=action(scene)) for x, scene in zip(items, scenes, strict=True)]
+    if "things" in config.facts:
+        items = [x._replace(things=m) for x, m in zip(items, config.things(scenes), strict=True)]
+    return items
 
 
 def _no_frames(config: StreamConfig) -> np.ndarray:

@@ -36,7 +36,7 @@ from scenewright.data.world_source import WorldSource
 from scenewright.layout import Layout
 
 #: What the parts of a mixture have alike, and take over from the whole.
-_ALIKE = ("width", "height", "num_frames", "fps", "split")
+_ALIKE = ("width", "height", "num_frames", "fps", "split", "facts")
 
 
 class StreamConfig(WorldSource):
@@ -46,7 +46,8 @@ class StreamConfig(WorldSource):
     ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames
     (with ``frames_too``, beside them), and of its encoded captions, of which one is read instead of writing a
     new one; ``data encode`` makes them. ``layouts``: whether the clips come with their layouts, beside the
-    frames or instead of them; then nothing is rendered.
+    frames or instead of them; then nothing is rendered. ``facts``: what else is told of each clip:
+    ``things``, the pixels that show one; ``actions``, what happens.
 
     ``order``: which clips come when, for shards. ``augment``: how clips and, with them, captions are changed.
     ``mixture``: several streams by ratio in place of this one, each with its own source and changes; sizes
@@ -58,6 +59,7 @@ class StreamConfig(WorldSource):
     texts: tuple[Path, ...] = ()
     frames_too: bool = False
     layouts: Literal["none", "beside", "instead"] = "none"
+    facts: tuple[Literal["things", "actions"], ...] = ()
     order: OrderConfig = ShuffledConfig()
     augment: AugmentConfig = AugmentConfig()
     mixture: tuple[MixturePart, ...] = ()
@@ -93,6 +95,8 @@ class StreamConfig(WorldSource):
                 raise ValueError(f"augment cannot change {name} that were made beforehand; leave one out")
         if self.layouts != "none" and self.augment != AugmentConfig():
             raise ValueError("augment does not change layouts; leave data.augment or data.layouts out")
+        if self.facts and self.augment != AugmentConfig():
+            raise ValueError("augment does not change facts; leave data.augment or data.facts out")
         if self.layouts == "instead" and self.latents:
             raise ValueError("data.layouts = instead leaves the latents out, too; say beside")
         if self.frames_too and not self.latents:
@@ -119,10 +123,10 @@ class StreamConfig(WorldSource):
             if data.mixture or data.order.name != "shuffled":
                 raise ValueError("a part of a mixture has no mixture or order of its own")
             first = self.mixture[0].data
-            kinds = [(bool(d.latents), d.frames_too, d.layouts) for d in (data, first)]
+            kinds = [(bool(d.latents), d.frames_too, d.layouts, d.facts) for d in (data, first)]
             if kinds[0] != kinds[1] or data.texts:
                 raise ValueError(
-                    "latents and layouts are of all parts of a mixture or of none, and texts of none"
+                    "latents, layouts and facts are of all parts of a mixture or of none, and texts of none"
                 )
             sizes = [(d.frames_out, d.height, d.width) for d in (data, first)]
             if sizes[0] != sizes[1] or (data.height, data.width) != (self.height, self.width):
@@ -148,7 +152,8 @@ class Batch:
     ``words``: the vectors of each caption's words, float16 (S, E), where they come from a cache.
     ``weights``: float32 (B,) of the samples' losses, None where all are 1. ``notes``: numbers for the log.
     ``whole``: how many samples the batch has in all processes. ``layouts``: where the things of each clip
-    are, where the stream tells."""
+    are; ``things``: bool (B, T, H, W), the pixels that show them; ``actions``: int64 (B,), indices in
+    :data:`scenewright.world.scene.ACTIONS`; where the stream tells."""
 
     frames: torch.Tensor
     captions: list[str]
@@ -159,6 +164,8 @@ class Batch:
     notes: Mapping[str, float] = field(default_factory=dict)
     whole: int = 0
     layouts: tuple[Layout, ...] | None = None
+    things: torch.Tensor | None = None
+    actions: torch.Tensor | None = None
 
 
 class Pick(NamedTuple):
@@ -223,7 +230,21 @@ class Batches(Dataset[Batch]):
             latents = torch.from_numpy(np.stack([item.latents for item in items if item.latents is not None]))
             latents = latents.float()
         layouts = tuple(item.layout for item in items if item.layout is not None) or None
-        return Batch(frames, captions, rows, latents, vectors, weights, notes, len(chosen.clips), layouts)
+        things = [item.things for item in items if item.things is not None]
+        actions = [item.action for item in items if item.action is not None]
+        return Batch(
+            frames,
+            captions,
+            rows,
+            latents,
+            vectors,
+            weights,
+            notes,
+            len(chosen.clips),
+            layouts,
+            torch.from_numpy(np.stack(things)) if things else None,
+            torch.tensor(actions) if actions else None,
+        )
 
 
 def _parts(config: StreamConfig) -> list[StreamConfig]:

@@ -25,7 +25,7 @@ from scenewright.media.atomic import atomic
 from scenewright.seeds import keyed_seed
 from scenewright.world.grammar import partial, write
 from scenewright.world.layout import SamplerConfig, description_of, sample_scene
-from scenewright.world.scene import CameraMove, Description, Scene
+from scenewright.world.scene import ACTIONS, CameraMove, Description, Scene
 from scenewright.world.splits import TRAIN_EXCLUDED
 
 J = TypeVar("J")
@@ -61,6 +61,28 @@ class WorldSource(Config):
             scenes, width=self.width, height=self.height, num_frames=self.num_frames, fps=self.fps
         )
         return np.stack([r.rgb for r in renders if r.rgb is not None])
+
+    def things(self, scenes: Sequence[Scene]) -> np.ndarray:
+        """bool (N, T, H, W): the pixels at whose centre a thing is seen."""
+        from scenewright.world.render import render
+
+        renders = render(
+            scenes,
+            width=self.width,
+            height=self.height,
+            num_frames=self.num_frames,
+            fps=self.fps,
+            outputs=("masks",),
+        )
+        return np.stack([r.masks > 0 for r in renders if r.masks is not None])
+
+
+def action(scene: Scene) -> int:
+    """The index in :data:`.scene.ACTIONS` of what happens first in a scene."""
+    if not scene.motions:
+        return 0
+    first = min(scene.motions, key=lambda motion: motion.start)
+    return ACTIONS.index(f"{first.kind} {first.direction}" if first.direction else first.kind)
 
 
 #: What a scene has when nothing special is chosen; people rarely say it, and so do the captions.

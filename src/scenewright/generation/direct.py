@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from scenewright.clip import Clip, Prompt, tensor_to_frames
-from scenewright.config import Config, validation_summary
 from scenewright.generation.generator import Progress
-from scenewright.generation.model_folder import (
-    WEIGHTS,
-    ModelError,
-    family_in,
-    load_vocabulary,
-    load_weights,
-    replacing,
-    save_vocabulary,
-    save_weights,
-)
+from scenewright.generation.network_folder import is_of, load_network, save_network
 from scenewright.generation.requests import check_nothing_to_sample, check_text_alone, notes_of
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
-from scenewright.registry import RegistryError, models
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import Tokenizer
-
-
-class DirectCard(Config):
-    """The contents of ``config.json``."""
-
-    family: str
-    name: str
-    network: dict[str, Any]
-
-    def build(self) -> DirectNetwork:
-        """The network with fresh weights. ValueError: sizes that do not fit it."""
-        network = models.get(self.family)
-        return network(network.Config.model_validate(self.network))
 
 
 @dataclass(eq=False)
@@ -134,7 +108,7 @@ class DirectGenerator:
         ids, mask = self.tokenizer.batch([prompt.text], self.config.text.max_tokens)
         ids, mask = ids.to(device), mask.to(device)
         noise = torch.randn(1, *self.model.noise_shape, generator=keyed_generator(prompt.seed, "noise"))
-        made = self.model(*self.model.encode_text(ids, mask), mask, noise.to(device))
+        made = self.model(ids, mask, noise.to(device)).clips
         frames = tensor_to_frames(made)[0].cpu().numpy()[: prompt.num_frames]
         facts = {"prompt": prompt.text, "seed": prompt.seed, "model": self.name}
         return Clip(
@@ -147,20 +121,12 @@ class DirectGenerator:
 
 def is_direct(family: str) -> bool:
     """Whether networks of a family make their clips at once. One that is not known does not."""
-    try:
-        return issubclass(models.get(family), DirectNetwork)
-    except (RegistryError, TypeError):
-        return False
+    return is_of(family, DirectNetwork)
 
 
 def save_direct(generator: DirectGenerator, folder: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a model's folder; every file appears whole or not at all."""
-    network = generator.config.model_dump(mode="json")
-    card = DirectCard(family=network["family"], name=generator.name, network=network)
-    with replacing(folder) as new:
-        save_weights(generator.model, new, dtype)
-        save_vocabulary(new, generator.tokenizer, generator.words)
-        (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
+    save_network(generator.model, generator.name, generator.tokenizer, generator.words, folder, dtype)
 
 
 def load_direct(folder: Path, device: str | torch.device = "cpu") -> DirectGenerator:
@@ -169,18 +135,5 @@ def load_direct(folder: Path, device: str | torch.device = "cpu") -> DirectGener
     Raises:
         ModelError: a file is missing, broken or of something else.
     """
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ModelError(f"{folder} holds no model: it has no config.json")
-    content = file.read_bytes()
-    if not is_direct(family_in(content)):
-        raise ModelError(f"{folder} is of no network that makes a clip at once")
-    try:
-        card = DirectCard.model_validate_json(content)
-        network = card.build()
-    except ValidationError as error:
-        raise ModelError(f"{file}: {validation_summary(error, DirectCard)}") from None
-    load_weights(network, folder)
-    tokenizer, words = load_vocabulary(folder)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    return DirectGenerator(network.to(device), tokenizer, words, card.name, digest)
+    found = load_network(folder, DirectNetwork, "makes a clip at once")
+    return DirectGenerator(found.network.to(device), *found[1:])

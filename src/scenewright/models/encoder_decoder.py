@@ -19,26 +19,24 @@ from torch import nn
 from torch.nn import functional as F
 
 from scenewright.models.blocks.conv_lstm import ConvLSTMCell
-from scenewright.models.direct import DirectConfig, DirectNetwork
+from scenewright.models.blocks.convolution import Painter, ResidualBlock
+from scenewright.models.direct import DirectConfig, DirectNetwork, Made
 from scenewright.models.text_encoder import TextEncoderConfig
 
 
 class EncoderDecoderConfig(DirectConfig):
     """``channels``: of the decoder's state, which is ``height / scale`` by ``width_pixels / scale``; each
-    step up from there has half as many, ``least`` at least. An LSTM of one layer reads the text, so
-    ``text.layers`` and ``text.heads`` are 1."""
+    step up from there has half as many, ``least`` at least."""
 
     family: Literal["encoder-decoder"] = "encoder-decoder"
-    text: TextEncoderConfig = TextEncoderConfig(width=128, layers=1, heads=1)
+    text: TextEncoderConfig = TextEncoderConfig(kind="lstm", width=128, layers=1)
     attention: bool = False
-    channels: int = Field(default=128, ge=4)
-    least: int = Field(default=32, ge=4)
+    channels: int = Field(default=96, ge=4)
+    least: int = Field(default=24, ge=4)
     scale: int = Field(default=8, ge=2)
 
     @model_validator(mode="after")
     def _check(self) -> EncoderDecoderConfig:
-        if self.text.layers != 1 or self.text.heads != 1:
-            raise ValueError("an LSTM of one layer reads the text: set text.layers = 1 and text.heads = 1")
         if self.scale & (self.scale - 1):
             raise ValueError(f"scale = {self.scale} is not a power of two")
         if self.height % self.scale or self.width_pixels % self.scale:
@@ -54,12 +52,9 @@ class EncoderDecoder(DirectNetwork):
     Config = EncoderDecoderConfig
 
     def __init__(self, config: EncoderDecoderConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config: EncoderDecoderConfig = config
         width, channels = config.text.width, config.channels
-        self.tokens = nn.Embedding(config.text.vocabulary, width)
-        nn.init.normal_(self.tokens.weight, std=0.3)
-        self.reader = nn.LSTM(width, width // 2, batch_first=True, bidirectional=True)
         self.grid = (config.height // config.scale, config.width_pixels // config.scale)
         self.begin = nn.Linear(width, 2 * channels * self.grid[0] * self.grid[1])
         self.step_in = nn.Linear(width, channels)
@@ -71,41 +66,29 @@ class EncoderDecoder(DirectNetwork):
         self.cell = ConvLSTMCell(channels, channels)
         ups: list[nn.Module] = []
         inside = channels
-        for _ in range(config.scale.bit_length() - 1):
+        for _ in range(config.scale.bit_length() - 2):
             outside = max(config.least, inside // 2)
-            ups += [
-                nn.Upsample(scale_factor=2, mode="nearest"),
-                nn.Conv2d(inside, outside, 3, padding=1),
-                nn.GroupNorm(4, outside),
-                nn.SiLU(),
-            ]
+            ups.append(ResidualBlock(2, inside, outside, (2, 2)))
             inside = outside
-        self.draw = nn.Sequential(*ups, nn.Conv2d(inside, 3, 3, padding=1))
+        self.draw = nn.Sequential(*ups, Painter(inside))
         self.attention_maps: torch.Tensor | None = None
-
-    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The reader's outputs (B, S, D), and its last states of both directions (B, D)."""
-        lengths = mask_BS.sum(1).cpu()
-        packed = nn.utils.rnn.pack_padded_sequence(
-            self.tokens(ids_BS), lengths, batch_first=True, enforce_sorted=False
-        )
-        outputs, (last, _) = self.reader(packed)
-        words_BSD, _ = nn.utils.rnn.pad_packed_sequence(
-            outputs, batch_first=True, total_length=ids_BS.shape[1]
-        )
-        return words_BSD, torch.cat([last[0], last[1]], -1)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
         return (0,)
 
-    def forward(
-        self, words_BSD: torch.Tensor, pooled_BD: torch.Tensor, mask_BS: torch.Tensor, noise: torch.Tensor
-    ) -> torch.Tensor:
+    def make(
+        self,
+        words_BSD: torch.Tensor,
+        pooled_BD: torch.Tensor,
+        mask_BS: torch.Tensor,
+        noise: torch.Tensor,
+        real_BCTHW: torch.Tensor | None = None,
+    ) -> Made:
         hidden, memory = self.begin(pooled_BD).unflatten(-1, (2, -1, *self.grid)).unbind(1)
         state = (hidden.tanh(), memory)
         keys_BSD = self.key(words_BSD) if self.config.attention else None
-        frames, maps = [], []
+        states, maps = [], []
         for _ in range(self.config.num_frames):
             seen_BD = pooled_BD
             if keys_BSD is not None:
@@ -114,9 +97,10 @@ class EncoderDecoder(DirectNetwork):
                 maps.append(weights_BS.detach())
             x_BC = self.step_in(seen_BD)
             state = self.cell(x_BC[..., None, None] + self.places, state)
-            frames.append(self.draw(state[0]))
+            states.append(state[0])
         self.attention_maps = torch.stack(maps, 1).float() if maps else None
-        return torch.stack(frames, 2).tanh()
+        frames = self.draw(torch.cat(states)).tanh().unflatten(0, (self.config.num_frames, -1))
+        return Made((frames.movedim(0, 2),))
 
     def _attend(
         self, hidden_BChw: torch.Tensor, keys_BSD: torch.Tensor, mask_BS: torch.Tensor

@@ -27,7 +27,7 @@ from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 from scenewright.models.layout import LayoutConfig, LayoutEmbedding, seen_from_patches
-from scenewright.models.text_encoder import TextEncoder, TextEncoderConfig, masked_mean
+from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder, masked_mean
 
 #: Of what is given of a clip: its colours, and whether a pixel is known.
 GIVEN_CHANNELS = 4
@@ -144,7 +144,7 @@ class FlowTransformer(nn.Module):
         self.config = config
         patch_width = config.channels * config.patch[0] * config.patch[1] * config.patch[2]
         width = config.width
-        self.text_encoder = TextEncoder(config.text)
+        self.text_encoder = build_text_encoder(config.text)
         self.patch_in = nn.Sequential(
             nn.Linear(patch_width, config.bottleneck, bias=False), nn.Linear(config.bottleneck, width)
         )

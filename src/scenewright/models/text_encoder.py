@@ -1,4 +1,4 @@
-"""A small bidirectional transformer over sub-word tokens, trained along with the model it conditions.
+"""Readers of texts, trained along with the model that they condition; any model takes any of them.
 
 B = batch, S = tokens, D = width.
 """
@@ -6,8 +6,10 @@ B = batch, S = tokens, D = width.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
+from pydantic import model_validator
 from torch import nn
 
 from scenewright.config import Config
@@ -16,19 +18,84 @@ from scenewright.models.blocks.feed_forward import SwiGLU
 
 
 class TextEncoderConfig(Config):
+    """``kind``: ``transformer``, a small bidirectional one over sub-word tokens; ``lstm``, ``layers`` of long
+    short-term memory in both directions; ``bag``, the tokens' vectors alone, in no order. ``heads`` are the
+    transformer's."""
+
+    kind: Literal["transformer", "lstm", "bag"] = "transformer"
     vocabulary: int = 1024
     width: int = 256
     layers: int = 3
     heads: int = 4
     max_tokens: int = 64
 
+    @model_validator(mode="after")
+    def _check(self) -> TextEncoderConfig:
+        if self.kind == "lstm" and self.width % 2:
+            raise ValueError(f"an LSTM reads in two directions, so width = {self.width} must be even")
+        return self
 
-class TextEncoder(nn.Module):
-    """Token ids to one vector a token and one for the whole text."""
+
+class TextReader(nn.Module):
+    """A network from ids int64 (B, S) and mask bool (B, S), True on tokens and on at least one a row, to the
+    vectors of the tokens (B, S, D) and of the whole text (B, D)."""
+
+    tokens: nn.Embedding
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
         self.config = config
+
+
+def build_text_encoder(config: TextEncoderConfig) -> TextReader:
+    kinds: dict[str, type[TextReader]] = {
+        "transformer": TextEncoder,
+        "lstm": LSTMTextEncoder,
+        "bag": BagOfWords,
+    }
+    return kinds[config.kind](config)
+
+
+class BagOfWords(TextReader):
+    """Every token's own vector, and their mean: what is said, whatever the order."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__(config)
+        self.tokens = nn.Embedding(config.vocabulary, config.width)
+        nn.init.normal_(self.tokens.weight, std=0.3)
+
+    def forward(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        words_BSD = self.tokens(ids_BS)
+        return words_BSD, masked_mean(words_BSD, mask_BS)
+
+
+class LSTMTextEncoder(TextReader):
+    """Outputs of the last layer for the tokens; its last states in both directions for the text."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__(config)
+        self.tokens = nn.Embedding(config.vocabulary, config.width)
+        nn.init.normal_(self.tokens.weight, std=0.3)
+        self.reader = nn.LSTM(
+            config.width, config.width // 2, config.layers, batch_first=True, bidirectional=True
+        )
+
+    def forward(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.tokens(ids_BS), mask_BS.sum(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        outputs, (last, _) = self.reader(packed)
+        words_BSD, _ = nn.utils.rnn.pad_packed_sequence(
+            outputs, batch_first=True, total_length=ids_BS.shape[1]
+        )
+        return words_BSD, torch.cat([last[-2], last[-1]], -1)
+
+
+class TextEncoder(TextReader):
+    """A transformer: token ids to one vector a token and one for the whole text."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__(config)
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
         self.layers = nn.ModuleList(TextLayer(config.width, config.heads) for _ in range(config.layers))

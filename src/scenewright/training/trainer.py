@@ -91,7 +91,9 @@ class Trainer:
         if recipe.precision == "float8":
             to_float8(whole, self.device)
         self.model = parallelize(whole, self.layout)
-        self.objectives = [build_objective(stage.objective or recipe.objective) for stage in recipe.stages]
+        self.objectives = [
+            build_objective(stage.objective or recipe.objective, recipe.network) for stage in recipe.stages
+        ]
         self.networks: dict[str, nn.Module] = {MODEL: self.model}
         for objective in self.objectives:
             for network in (*objective.networks.values(), *objective.companions.values()):
@@ -242,7 +244,7 @@ class Trainer:
             norm = clip_grad_norm(self.networks[player], self.recipe.gradient_clip)
             found = self.layout.average(found) | {"gradient_norm": norm.item()}
             if all(callback.allow_update(self, found) for callback in self.callbacks):
-                set_rate(self.optimizers[player], rate)
+                set_rate(self.optimizers[player], rate * objective.rate(player))
                 for optimizer in self.optimizers[player]:
                     optimizer.step()
                 objective.after_update(self.model, player, self.step)

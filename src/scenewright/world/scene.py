@@ -113,6 +113,13 @@ MOTION_DIRECTIONS: dict[MotionKind, tuple[Direction | None, ...]] = {
     "shake": (None,),
 }
 
+#: Kinds of action: ``still``, and every motion with each of its directions: ``roll left``, ``bounce``,
+#: ``bounce left``.
+ACTIONS: tuple[str, ...] = (
+    "still",
+    *(f"{kind} {way}" if way else kind for kind, ways in MOTION_DIRECTIONS.items() for way in ways),
+)
+
 #: Motions that need a second object.
 TARGETED_MOTIONS: frozenset[MotionKind] = frozenset({"orbit", "follow", "collide", "swap"})
 

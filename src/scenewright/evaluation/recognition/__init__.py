@@ -4,8 +4,8 @@ The 3-D network also serves as the built-in feature network of distances between
 have nothing to do with those of Kinetics I3D.
 """
 
-from scenewright.evaluation.recognition.actions import ACTIONS, agreement
+from scenewright.evaluation.recognition.actions import agreement
 from scenewright.evaluation.recognition.clips import recognise
 from scenewright.evaluation.recognition.weights import load_recogniser, load_segments
 
-__all__ = ["ACTIONS", "agreement", "load_recogniser", "load_segments", "recognise"]
+__all__ = ["agreement", "load_recogniser", "load_segments", "recognise"]

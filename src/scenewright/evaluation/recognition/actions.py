@@ -8,13 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from scenewright.evaluation.exact import same_look
-from scenewright.world.scene import MOTION_DIRECTIONS, MOTION_KINDS, Description, Event
-
-#: ``still``, and every motion with each of its directions: ``roll left``, ``bounce``, ``bounce left``.
-ACTIONS: tuple[str, ...] = (
-    "still",
-    *(f"{kind} {way}" if way else kind for kind in MOTION_KINDS for way in MOTION_DIRECTIONS[kind]),
-)
+from scenewright.world.scene import ACTIONS, MOTION_DIRECTIONS, Description, Event
 
 
 def stated(description: Description, event: Event) -> frozenset[str]:

@@ -13,8 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from scenewright.config import Config
-from scenewright.evaluation.recognition.actions import ACTIONS
-from scenewright.world.scene import COLORS, MATERIALS, MAX_OBJECTS, SHAPES, SIZES
+from scenewright.world.scene import ACTIONS, COLORS, MATERIALS, MAX_OBJECTS, SHAPES, SIZES
 
 #: What a training clip may suffer from, by the names of :data:`scenewright.evaluation.corruptions.FAULTS`.
 FAULT_NAMES = ("none", "blur", "noise", "flicker", "freeze", "disorder", "paste", "shake")

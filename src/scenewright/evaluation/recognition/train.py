@@ -29,7 +29,6 @@ from scenewright.evaluation.reader.data import (
     render_scenes,
 )
 from scenewright.evaluation.reader.model import FRAME_DIRECTIONS, FRAME_MOTIONS
-from scenewright.evaluation.recognition.actions import ACTIONS
 from scenewright.evaluation.recognition.clips import as_input, recognise
 from scenewright.evaluation.recognition.model import (
     ANSWERS,
@@ -42,6 +41,7 @@ from scenewright.evaluation.recognition.model import (
 from scenewright.evaluation.recognition.weights import channels_last, load_recogniser, load_segments, save
 from scenewright.evaluation.small_run import SmallRun
 from scenewright.machine import keep_freed_memory
+from scenewright.world.scene import ACTIONS
 
 #: How many clips of a batch have a fault, in the 3-D network's training.
 FAULTY = 0.4

@@ -1,6 +1,6 @@
 """What is learned: one objective a module, found by the name in its recipe."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Tag
 
@@ -9,6 +9,8 @@ from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objectiv
 from scenewright.training.objectives.few_steps import FewSteps, FewStepsConfig
 from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
 from scenewright.training.objectives.given import GivenFramesConfig
+from scenewright.training.objectives.judged import Judged, JudgedConfig, NamedJudge
+from scenewright.training.objectives.matching import MatchingObjective, MatchingObjectiveConfig
 from scenewright.training.objectives.planning import Planning, PlanningConfig
 from scenewright.training.objectives.reconstruction import Reconstruction, ReconstructionConfig
 from scenewright.training.objectives.regression import Regression, RegressionConfig
@@ -19,25 +21,32 @@ ObjectiveConfig = Annotated[
     | Annotated[FewStepsConfig, Tag("few_steps")]
     | Annotated[ReconstructionConfig, Tag("reconstruction")]
     | Annotated[PlanningConfig, Tag("planning")]
-    | Annotated[RegressionConfig, Tag("regression")],
+    | Annotated[RegressionConfig, Tag("regression")]
+    | Annotated[JudgedConfig, Tag("adversarial")]
+    | Annotated[MatchingObjectiveConfig, Tag("matching")],
     kind("name", "flow_matching"),
 ]
 
 
-def build_objective(
-    config: FlowMatchingConfig | FewStepsConfig | ReconstructionConfig | PlanningConfig | RegressionConfig,
-) -> Objective:
+def build_objective(config: Any, network: Any) -> Objective:
+    """The objective of a :data:`ObjectiveConfig`, for a network with the settings ``network``."""
     match config:
         case ReconstructionConfig():
             return Reconstruction(config)
         case RegressionConfig():
             return Regression(config)
+        case JudgedConfig():
+            return Judged(config, network)
+        case MatchingObjectiveConfig():
+            return MatchingObjective()
         case PlanningConfig():
             return Planning(config)
         case FewStepsConfig():
             return FewSteps(config)
-        case _:
+        case FlowMatchingConfig():
             return FlowMatching(config)
+        case _:
+            raise TypeError(f"{type(config).__name__} is no objective's settings")
 
 
 __all__ = [
@@ -49,6 +58,11 @@ __all__ = [
     "FlowMatchingConfig",
     "GivenFramesConfig",
     "Inputs",
+    "Judged",
+    "JudgedConfig",
+    "MatchingObjective",
+    "MatchingObjectiveConfig",
+    "NamedJudge",
     "Objective",
     "ObjectiveConfig",
     "Planning",

@@ -1,4 +1,5 @@
-"""A discriminator's part in an objective: what it learns, and what the network learns from it."""
+"""What judges learn, and what networks learn from their verdicts: losses of logits, and how these may
+vary."""
 
 from __future__ import annotations
 
@@ -12,16 +13,32 @@ from torch.nn import functional as F
 from scenewright.config import Config
 from scenewright.models.patch_discriminator import Norm, PatchDiscriminator
 
+#: Lim & Ye 2017; Goodfellow et al. 2014; Arjovsky et al. 2017.
+LossName = Literal["hinge", "non_saturating", "wasserstein"]
 
-class AdversarialConfig(Config):
+
+class AdversarialLossConfig(Config):
+    """``label_smoothing``: real clips count as real by so much less than 1 (Salimans et al. 2016), in the
+    non-saturating loss. ``r1``: weight of half the squared gradient at real clips (Mescheder et al. 2018), a
+    mean over clips. ``updates``: of each judge for each of the network."""
+
+    loss: LossName = "hinge"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    r1: float = Field(default=0.0, ge=0)
+    updates: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _check_smoothing(self) -> AdversarialLossConfig:
+        if self.label_smoothing and self.loss != "non_saturating":
+            raise ValueError(
+                f"label_smoothing does nothing in the {self.loss} loss; set loss = non_saturating"
+            )
+        return self
+
+
+class AdversarialConfig(AdversarialLossConfig):
     """A patch discriminator from step ``start`` on. ``weight``: of what it finds, in the network's loss;
-    ``width``, ``depth``, ``norm``, ``spectral_norm``: see :class:`.PatchDiscriminator`.
-
-    ``loss``: ``hinge`` (Lim & Ye 2017) or ``non_saturating`` (Goodfellow et al. 2014). ``label_smoothing``:
-    real clips count as real by so much less than 1 (Salimans et al. 2016), for the latter. ``r1``: weight of
-    half the squared gradient at real clips (Mescheder et al. 2018), a mean over clips. ``updates``: of the
-    discriminator for each of the network.
-    """
+    ``width``, ``depth``, ``norm``, ``spectral_norm``: see :class:`.PatchDiscriminator`."""
 
     weight: float = Field(default=0.05, gt=0)
     start: int = Field(default=0, ge=0)
@@ -29,19 +46,43 @@ class AdversarialConfig(Config):
     depth: int = Field(default=3, ge=1)
     norm: Norm = "none"
     spectral_norm: bool = False
-    loss: Literal["hinge", "non_saturating"] = "hinge"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    r1: float = Field(default=0.0, ge=0)
-    updates: int = Field(default=1, ge=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> AdversarialConfig:
-        if self.label_smoothing and self.loss == "hinge":
-            raise ValueError("label_smoothing does nothing in the hinge loss; set loss = non_saturating")
-        return self
 
     def build(self) -> PatchDiscriminator:
         return PatchDiscriminator(self.width, self.depth, self.norm, self.spectral_norm)
+
+
+def real_loss(config: AdversarialLossConfig, judged: torch.Tensor) -> torch.Tensor:
+    """A judge's loss for each logit that it gave something real."""
+    match config.loss:
+        case "hinge":
+            return F.relu(1 - judged)
+        case "wasserstein":
+            return -judged
+        case _:
+            target = torch.full_like(judged, 1 - config.label_smoothing)
+            return F.binary_cross_entropy_with_logits(judged, target, reduction="none")
+
+
+def fake_loss(config: AdversarialLossConfig, judged: torch.Tensor) -> torch.Tensor:
+    """A judge's loss for each logit that it gave something fake."""
+    match config.loss:
+        case "hinge":
+            return F.relu(1 + judged)
+        case "wasserstein":
+            return judged
+        case _:
+            return F.softplus(judged)
+
+
+def fooling_loss(config: AdversarialLossConfig, judged: torch.Tensor) -> torch.Tensor:
+    """A network's loss for each logit that a judge gave what it made."""
+    return F.softplus(-judged) if config.loss == "non_saturating" else -judged
+
+
+def squared_slope(judged: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """(B,): the squared gradient of each clip's mean logit, (B, ...), with respect to the clip ``x``."""
+    (slope,) = torch.autograd.grad(judged.flatten(1).mean(1).sum(), x, create_graph=True)
+    return slope.square().flatten(1).sum(1)
 
 
 def discriminator_loss(
@@ -50,15 +91,10 @@ def discriminator_loss(
     """Loss of telling ``real`` from ``fake``, clips (B, C, T, H, W), and its parts."""
     real = real.detach().requires_grad_(config.r1 > 0)
     judged, made = discriminator(real), discriminator(fake)
-    if config.loss == "hinge":
-        loss = F.relu(1 - judged).mean() + F.relu(1 + made).mean()
-    else:
-        target = torch.full_like(judged, 1 - config.label_smoothing)
-        loss = F.binary_cross_entropy_with_logits(judged, target) + F.softplus(made).mean()
+    loss = real_loss(config, judged).mean() + fake_loss(config, made).mean()
     parts = {"real": judged.mean().item(), "fake": made.mean().item()}
     if config.r1:
-        (slope,) = torch.autograd.grad(judged.mean(dim=(1, 2, 3, 4)).sum(), real, create_graph=True)
-        penalty = slope.square().sum(dim=(1, 2, 3, 4)).mean()
+        penalty = squared_slope(judged, real).mean()
         parts["r1"] = penalty.item()
         loss = loss + config.r1 / 2 * penalty
     return loss, parts
@@ -66,4 +102,4 @@ def discriminator_loss(
 
 def generator_loss(config: AdversarialConfig, judged: torch.Tensor) -> torch.Tensor:
     """Loss of what made the clips that a discriminator gave the logits ``judged``."""
-    return -judged.mean() if config.loss == "hinge" else F.softplus(-judged).mean()
+    return fooling_loss(config, judged).mean()

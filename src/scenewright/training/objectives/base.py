@@ -34,7 +34,8 @@ class Inputs:
     frames of the clip that the network is given; ``given``: what it sees of them, see
     :func:`scenewright.generation.given.given_input`; None for an objective that gives none. ``led``: bool
     (B,), the clips whose layout the network is shown; ``layout``: float32 (B, N, F), their features, 0 for
-    the others; None for a network that takes none."""
+    the others; None for a network that takes none. ``things``, ``actions``: of the batch, see
+    :class:`scenewright.data.streams.Batch`, for an objective that asks for them."""
 
     x: torch.Tensor
     ids: torch.Tensor
@@ -46,6 +47,8 @@ class Inputs:
     given: torch.Tensor | None = None
     led: torch.Tensor | None = None
     layout: torch.Tensor | None = None
+    things: torch.Tensor | None = None
+    actions: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -92,6 +95,10 @@ class Objective(ABC):
     def turns(self, step: int) -> Sequence[str]:
         """The players that are updated in a step, in order; one may come several times."""
         return (MODEL,)
+
+    def rate(self, player: str) -> float:
+        """The player's learning rate, as a multiple of the schedule's."""
+        return 1.0
 
     @abstractmethod
     def loss(

@@ -33,12 +33,19 @@ class Regression(Objective):
     def loss(
         self, model: nn.Module, inputs: Inputs, player: str = MODEL
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
         noise = inputs.draws.normal("noise", bare(model).noise_shape).to(inputs.x)  # type: ignore[arg-type]
-        made = model(words, pooled, inputs.mask, noise).float()
-        squared_B = (made - inputs.x).square().mean((1, 2, 3, 4))
-        slopes = [(made.diff(dim=d) - inputs.x.diff(dim=d)).abs().mean((1, 2, 3, 4)) for d in (2, 3, 4)]
-        edges_B = torch.stack(slopes).sum(0)
+        made = model(inputs.ids, inputs.mask, noise).clips.float()
+        squared_B, edges_B = clip_errors(made, inputs.x)
         loss_B = squared_B + self.config.gradient * edges_B
         loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
         return loss, {"mse": squared_B.mean().item(), "edges": edges_B.mean().item()}
+
+
+def clip_errors(made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B,) each: mean squared differences of clips (B, 3, T, H, W), and mean absolute differences of their
+    first differences, along every axis that is longer than one."""
+    squared_B = (made - real).square().mean((1, 2, 3, 4))
+    slopes = [
+        (made.diff(dim=d) - real.diff(dim=d)).abs().mean((1, 2, 3, 4)) for d in (2, 3, 4) if real.shape[d] > 1
+    ]
+    return squared_B, torch.stack(slopes).sum(0)

@@ -1,0 +1,61 @@
+"""A handful of clips that networks learn by heart, and what the exact measure sees in what they make then."""
+
+from pathlib import Path
+
+import numpy as np
+
+from scenewright.clip import Prompt
+from scenewright.data.streams import Batches, StreamConfig
+from scenewright.data.world_source import WorldSource, render_shards
+from scenewright.evaluation.run import read_and_score
+from scenewright.generation.loading import load_generator
+from scenewright.models.text_encoder import TextEncoderConfig
+from scenewright.training.config import Stage, TrainingRecipe
+from scenewright.training.trainer import Trainer
+from scenewright.world.layout import SamplerConfig
+
+TEXT = TextEncoderConfig(kind="lstm", vocabulary=400, width=32, layers=1)
+#: Sizes that all networks of these tests share.
+SIZES = {"text": TEXT, "num_frames": 4, "height": 32, "width_pixels": 32}
+CLIPS = 6
+WORLD = StreamConfig(
+    sampler=SamplerConfig(
+        num_objects=(1, 1),
+        shapes=("cube", "sphere", "cone"),
+        colors=("red", "green", "blue", "yellow"),
+        sizes=("large",),
+        materials={"matte": 1.0},
+        moving_camera=0,
+        settings=0,
+        still=1.0,
+    ),
+    width=32,
+    height=32,
+    num_frames=4,
+    fps=4.0,
+)
+
+
+def handful(folder: Path, **changes) -> StreamConfig:
+    """Six clips that are shown again and again, with captions that are written anew."""
+    source = WorldSource(**{name: getattr(WORLD, name) for name in WorldSource.model_fields})
+    render_shards(source, folder / "clips", CLIPS, shard_size=CLIPS)
+    return WORLD.model_copy(update={"shards": (folder / "clips",), **changes})
+
+
+def learned(folder: Path, data: StreamConfig, steps: int, **settings) -> dict[str, float]:
+    """Trains into ``folder / "run"``; the share of what the last captions say that is seen in clips made of
+    them."""
+    recipe = TrainingRecipe(
+        name="learned",
+        stages=(Stage(steps=steps, batch=CLIPS, data=data),),
+        ema_decay=0.95,
+        sample_every=steps,
+        workers=0,
+        **settings,
+    )
+    Trainer(recipe, folder / "run").run()
+    captions = Batches(data, CLIPS)[steps - 1].captions
+    clips = load_generator(folder / "run" / "model").generate([Prompt(text=text) for text in captions])
+    found = read_and_score(list(captions), [clip.frames for clip in clips])
+    return {name: float(np.mean([v for facts in found for v in facts[name]])) for name in ("colour", "shape")}
