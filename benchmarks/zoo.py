@@ -32,10 +32,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "damsm": (),
     "attn-gan": ("damsm",),
     "text2video-gan": (),
+    "tokenizer": (),
+    "video-bert": ("tokenizer",),
+    "video-gpt": ("tokenizer",),
     "flow": (),
 }
 #: Those that make no videos.
-HELPERS = {"damsm"}
+HELPERS = {"damsm", "tokenizer"}
 CLIPS = 16_000
 SAMPLER = {"moving_camera": 0.0, "settings": 0.0, "sequences": 0.0, "speeds": 0.0, "still": 0.12}
 SCENES: dict[str, dict[str, Any]] = {
@@ -81,6 +84,8 @@ def recipe_of(place: Place, family: str, threads: int, steps: int) -> Any:
     changes += [f"stages.0.data.{key}={json.dumps(value)}" for key, value in SCENES[place.scenes].items()]
     if family == "attn-gan":
         changes += [f"objective.agreement={place.run('damsm') / 'model'}", "objective.agreement_weight=1.0"]
+    if "tokenizer" in FAMILIES[family]:
+        changes.append(f"autoencoder={place.run('tokenizer') / 'model'}")
     return load_recipe(TrainingRecipe, f"zoo/{family}", changes)
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scenewright.clip import Clip, Prompt
 from scenewright.generation.extending import check_extension, extend, extendable
 from scenewright.generation.generator import Generator, Progress
 from scenewright.generation.loading import DEFAULT_MODEL, load_generator
-from scenewright.generation.settings import SamplingSettings
 
 if TYPE_CHECKING:
     from scenewright.media.encode import Format
@@ -36,7 +35,7 @@ def generate(
     *,
     model: str | Path = DEFAULT_MODEL,
     seed: int | None = None,
-    settings: SamplingSettings | None = None,
+    settings: Any = None,
 ) -> Clip:
     """Make one clip from a sentence.
 
@@ -60,7 +59,7 @@ def produce(
     prompts: Sequence[Prompt],
     paths: Sequence[Path],
     *,
-    settings: SamplingSettings | None = None,
+    settings: Any = None,
     file_format: Format | None = None,
     audio: bool = False,
     progress: Progress | None = None,

@@ -129,6 +129,7 @@ models: Registry[Any] = Registry(
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "moco-gan": "scenewright.models.moco_gan:MoCoGAN",
         "stacked-gan": "scenewright.models.stacked_gan:StackedGAN",
+        "token-transformer": "scenewright.models.token_transformer:TokenTransformer",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
         "video-gan": "scenewright.models.video_gan:VideoGAN",
     },

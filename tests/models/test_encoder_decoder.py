@@ -65,7 +65,7 @@ def test_attention_is_a_mean_of_the_words_that_are_there():
     assert (maps[1, :, 3:] == 0).all()
 
 
-NETWORK = EncoderDecoderConfig(**SIZES, channels=32, least=16, scale=4, attention=True)
+NETWORK = EncoderDecoderConfig(**SIZES, channels=48, least=24, scale=4, attention=True)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def trained(tmp_path_factory):
     found = learned(
         folder,
         handful(folder),
-        320,
+        400,
         network=NETWORK,
         objective=RegressionConfig(),
         optimizer=OptimizerConfig(name="adamw", lr=4e-3),

@@ -173,7 +173,7 @@ def generate(
     else:
         pipeline.check(prompts, settings)
     releases = []
-    steps = count * parts * (settings.steps if settings else 1)
+    steps = count * parts * getattr(settings, "steps", 1)
     with Progress("Generating", total=steps, unit="steps", as_json=as_json) as bar:
         for release in produce(
             pipeline,

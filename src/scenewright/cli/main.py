@@ -28,6 +28,7 @@ class LazyCommand(NamedTuple):
 #: Every command of the program. A new one is one line here and a module in this package.
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
+    "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what videos show."),
     "train": LazyCommand(
         "scenewright.cli.train:train",
         "Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.",

@@ -13,7 +13,7 @@ import torch
 from scenewright.clip import Clip, Prompt, tensor_to_frames
 from scenewright.generation.generator import Progress
 from scenewright.generation.network_folder import is_of, load_network, save_network
-from scenewright.generation.requests import check_nothing_to_sample, check_text_alone, notes_of
+from scenewright.generation.requests import check_length, check_nothing_to_sample, check_text_alone, notes_of
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
@@ -75,11 +75,7 @@ class DirectGenerator:
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         for prompt in prompts:
             check_text_alone(self.name, prompt)
-            if prompt.num_frames is not None and prompt.num_frames > self.config.num_frames:
-                raise ValueError(
-                    f"{self.name} makes at most {self.config.num_frames} frames, not {prompt.num_frames}; "
-                    "ask for fewer"
-                )
+            check_length(self.name, prompt, self.config.num_frames)
 
     def notes(self, prompt: Prompt) -> list[str]:
         notes = notes_of(self.name, self.words, self.native_size, prompt)

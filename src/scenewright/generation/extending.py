@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def extendable(generator: Generator) -> TextToVideo:
 
 
 def check_extension(
-    pipeline: TextToVideo, clip: Clip, prompts: Sequence[Prompt], settings: SamplingSettings | None = None
+    pipeline: TextToVideo, clip: Clip, prompts: Sequence[Prompt], settings: Any = None
 ) -> None:
     """ValueError, in one line, for the first prompt that ``clip`` cannot be extended by."""
     changes = {"num_frames": None, "given": (GivenFrame(0, clip.frames[-1]),)}

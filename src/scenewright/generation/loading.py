@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from scenewright.config import Config, validation_summary
+from scenewright.config import Config, recipe_names, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
-from scenewright.generation.direct import is_direct, load_direct
+from scenewright.generation.direct import DirectGenerator, is_direct, load_direct
 from scenewright.generation.generator import Generator
 from scenewright.generation.model_folder import (
     AUTOENCODER,
@@ -39,6 +39,7 @@ from scenewright.generation.names import ORACLE
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
+from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
 from scenewright.text.tokenizer import Tokenizer
@@ -46,6 +47,7 @@ from scenewright.text.tokenizer import Tokenizer
 DEFAULT_MODEL = "nano"
 
 _MAKE_NO_VIDEOS = {
+    "damsm": "an encoder of texts and videos",
     "video-autoencoder": "a video autoencoder",
     "layout-planner": "a planner of layouts",
     "layout-decoder": "a planner of layouts",
@@ -77,22 +79,27 @@ def shipped_models() -> list[str]:
 
 
 def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Generator:
-    """Whatever makes clips, by name or folder: ``zoo/oracle``, or a model as :func:`load_pipeline` has it."""
+    """Whatever makes clips, by name or folder: ``zoo/oracle``, a model of the package, or one that was
+    trained: ``zoo/NAME`` is what ``scenewright train zoo/NAME`` made here."""
     if str(model) == ORACLE:
         from scenewright.generation.oracle import Oracle
 
         return Oracle()
     folder = _find(model)
-    if is_direct(_family_of(folder)):
+    family = _family_of(folder)
+    if is_direct(family):
         return load_direct(folder, device)
+    if is_token_model(family):
+        return load_tokens(folder, device)
     return load_pipeline(folder, device)
 
 
 def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Generator:
     """The same network with fresh random weights: the floor that scores are compared with."""
     folder = _find(model)
-    if is_direct(_family_of(folder)):
-        return load_direct(folder).untrained(seed)
+    generator = load_generator(folder)
+    if isinstance(generator, DirectGenerator | TokenGenerator):
+        return generator.untrained(seed)
     return untrained_pipeline(folder, seed)
 
 
@@ -190,6 +197,11 @@ def _find(model: str | Path) -> Path:
         return path
     if len(path.parts) == 1 and (SHIPPED / path / "config.json").is_file():
         return SHIPPED / path
+    if path.parts[:1] == ("zoo",) and str(model) in recipe_names():
+        trained = Path("runs") / path / "model"
+        if (trained / "config.json").is_file():
+            return trained
+        raise ModelError(f"{model} has not been trained here: scenewright train {model} makes {trained}")
     known = ", ".join([*shipped_models(), ORACLE])
     raise ModelError(
         f"there is no model {str(model)!r}: give a folder with a config.json, or one of the package ({known})"
@@ -206,7 +218,7 @@ def _read_card(folder: Path) -> ModelCard:
     family = family_in(content)
     if family in _MAKE_NO_VIDEOS:
         raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
-    if is_direct(family):
+    if is_direct(family) or is_token_model(family):
         raise ModelError(f"{folder} is of the family {family}; here a flow-transformer is needed")
     try:
         card = ModelCard.model_validate_json(content)

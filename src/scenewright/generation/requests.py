@@ -23,6 +23,12 @@ def check_text_alone(name: str, prompt: Prompt) -> None:
             raise ValueError(f"{name} makes videos from text alone; leave {what} out")
 
 
+def check_length(name: str, prompt: Prompt, most: int) -> None:
+    """ValueError for more frames than are made."""
+    if prompt.num_frames is not None and prompt.num_frames > most:
+        raise ValueError(f"{name} makes at most {most} frames, not {prompt.num_frames}; ask for fewer")
+
+
 def check_nothing_to_sample(name: str, fast: bool, changes: Mapping[str, Any] | None) -> None:
     """ValueError where any setting of sampling is asked for."""
     given = [setting for setting, value in (changes or {}).items() if value is not None]

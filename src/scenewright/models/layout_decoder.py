@@ -24,9 +24,10 @@ from scenewright.models.blocks.decoder import DecoderLayer
 from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout
+from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.flow_transformer import Block
 from scenewright.models.layout import LayoutConfig, starts_of
-from scenewright.models.text_encoder import TextEncoderConfig, TextLayer, by_length, masked_mean
+from scenewright.models.text_encoder import TextEncoderConfig, by_length, masked_mean
 
 Edges = tuple[float, ...]
 #: Rank of the blocks' modulations: the noise level and a pooled text say little.
@@ -88,7 +89,7 @@ class LayoutDecoder(nn.Module):
         self.config = config
         width = config.width
         self.words_in = nn.Linear(config.text.width, width)
-        self.text = _Stack(TextLayer(width, config.heads) for _ in range(config.text_layers))
+        self.text = _Stack(TransformerLayer(width, config.heads) for _ in range(config.text_layers))
         self.text_norm = nn.RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.3)
 

@@ -20,9 +20,10 @@ from scenewright.config import Config
 from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout
+from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.flow_transformer import Block
 from scenewright.models.layout import LayoutConfig
-from scenewright.models.text_encoder import TextEncoderConfig, TextLayer, masked_mean
+from scenewright.models.text_encoder import TextEncoderConfig, masked_mean
 
 
 class LayoutPlannerConfig(Config):
@@ -49,7 +50,8 @@ class LayoutPlanner(nn.Module):
         self.config = config
         width, features = config.width, config.layout.features
         self.words_in = nn.Linear(config.text.width, width)
-        self.text_layers = nn.ModuleList(TextLayer(width, config.heads) for _ in range(config.text_layers))
+        layers = (TransformerLayer(width, config.heads) for _ in range(config.text_layers))
+        self.text_layers = nn.ModuleList(layers)
         self.text_norm = nn.RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.5)
         self.slot_in = nn.Linear(features, width)

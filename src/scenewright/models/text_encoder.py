@@ -6,15 +6,14 @@ B = batch, S = tokens, D = width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import model_serializer, model_validator
 from torch import nn
 
 from scenewright.config import Config
-from scenewright.models.blocks.attention import Attention
-from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.transformer import TransformerLayer
 
 
 class TextEncoderConfig(Config):
@@ -28,6 +27,14 @@ class TextEncoderConfig(Config):
     layers: int = 3
     heads: int = 4
     max_tokens: int = 64
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: Any) -> dict[str, Any]:
+        # Models that were made before there were other kinds are known by a hash of what this gives.
+        data: dict[str, Any] = dump(self)
+        if self.kind == "transformer":
+            del data["kind"]
+        return data
 
     @model_validator(mode="after")
     def _check(self) -> TextEncoderConfig:
@@ -98,7 +105,9 @@ class TextEncoder(TextReader):
         super().__init__(config)
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
-        self.layers = nn.ModuleList(TextLayer(config.width, config.heads) for _ in range(config.layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(config.width, config.heads) for _ in range(config.layers)
+        )
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         nn.init.normal_(self.tokens.weight, std=0.02 * 8)
 
@@ -112,21 +121,6 @@ class TextEncoder(TextReader):
             x_BSD = layer(x_BSD, mask_BS)
         x_BSD = self.norm(x_BSD)
         return x_BSD, masked_mean(x_BSD, mask_BS)
-
-
-class TextLayer(nn.Module):
-    """Self-attention over the tokens and a feed-forward network, each after a norm."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
-        self.attention = Attention(width, heads)
-        self.mlp_norm = nn.RMSNorm(width, eps=1e-6)
-        self.mlp = SwiGLU(width, hidden=8 * width // 3)
-
-    def forward(self, x_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
-        x_BSD = x_BSD + self.attention(self.attention_norm(x_BSD), mask_BS=mask_BS)
-        return x_BSD + self.mlp(self.mlp_norm(x_BSD))
 
 
 def by_length(

@@ -12,6 +12,27 @@ from torch.nn import functional as F
 from scenewright.models.blocks.positions import rotate
 
 
+class KeyValueCache:
+    """Keys and values of the tokens so far, (B, N, S, K) each, of one layer; room for ``most`` tokens."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.length = most, 0
+        self._kept: torch.Tensor | None = None
+
+    def extended(self, k_BNSK: torch.Tensor, v_BNSK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """All keys and values, with these behind the ones before. ValueError: there is no room."""
+        end = self.length + k_BNSK.shape[2]
+        if end > self.most:
+            raise ValueError(f"{end} tokens do not fit into a cache for {self.most}")
+        if self._kept is None:
+            batch, heads, _, width = k_BNSK.shape
+            self._kept = k_BNSK.new_empty(2, batch, heads, self.most, width)
+        self._kept[0, :, :, self.length : end] = k_BNSK
+        self._kept[1, :, :, self.length : end] = v_BNSK
+        self.length = end
+        return self._kept[0, :, :, :end], self._kept[1, :, :, :end]
+
+
 class Attention(nn.Module):
     """Softmax attention with RMS-normalised queries and keys (QK-norm; Henry et al. 2020).
 
@@ -39,15 +60,19 @@ class Attention(nn.Module):
         context_BSD: torch.Tensor | None = None,
         mask_BS: torch.Tensor | None = None,
         rotation: torch.Tensor | None = None,
+        cache: KeyValueCache | None = None,
     ) -> torch.Tensor:
         """``mask_BS``: True where a key may be seen; (B, L, S) where that differs between queries.
-        ``rotation``: rotary angles (L, K/2) of both."""
+        ``rotation``: rotary angles (L, K/2) of both. ``cache``: holds the keys and values of earlier tokens,
+        which are seen, too, and gets those of these."""
         source = x_BLD if context_BSD is None else context_BSD
         q_BNLK = self.query_norm(self._split(self.query(x_BLD)))
         k_BSD, v_BSD = self.key_value(source).chunk(2, dim=-1)
         k_BNSK, v_BNSK = self.key_norm(self._split(k_BSD)), self._split(v_BSD)
         if rotation is not None:
             q_BNLK, k_BNSK = rotate(q_BNLK, rotation), rotate(k_BNSK, rotation)
+        if cache is not None:
+            k_BNSK, v_BNSK = cache.extended(k_BNSK, v_BNSK)
         mask = mask_BS
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]

@@ -15,6 +15,7 @@ from scenewright.models.layout_decoder import LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlannerConfig
 from scenewright.models.moco_gan import MoCoGANConfig
 from scenewright.models.stacked_gan import StackedGANConfig
+from scenewright.models.token_transformer import TokenTransformerConfig
 from scenewright.models.video_autoencoder import VideoAutoencoderConfig
 from scenewright.models.video_gan import VideoGANConfig
 from scenewright.training.families.autoencoders import AutoencoderFamily
@@ -23,6 +24,7 @@ from scenewright.training.families.direct import DirectFamily
 from scenewright.training.families.layout_planners import LayoutPlannerFamily
 from scenewright.training.families.matching import MatchingFamily
 from scenewright.training.families.text_to_video import TextToVideoFamily
+from scenewright.training.families.tokens import TokenFamily
 
 #: The sizes of any network; the key ``family`` tells which.
 NetworkConfig = Annotated[
@@ -37,7 +39,8 @@ NetworkConfig = Annotated[
     | Annotated[MoCoGANConfig, Tag("moco-gan")]
     | Annotated[StackedGANConfig, Tag("stacked-gan")]
     | Annotated[KeyframeGANConfig, Tag("keyframe-gan")]
-    | Annotated[DAMSMConfig, Tag("damsm")],
+    | Annotated[DAMSMConfig, Tag("damsm")]
+    | Annotated[TokenTransformerConfig, Tag("token-transformer")],
     kind("family", "flow-transformer"),
 ]
 
@@ -54,6 +57,7 @@ FAMILIES: dict[str, type[Family]] = {
     "stacked-gan": DirectFamily,
     "keyframe-gan": DirectFamily,
     "damsm": MatchingFamily,
+    "token-transformer": TokenFamily,
 }
 
 __all__ = ["FAMILIES", "Family", "NetworkConfig"]

@@ -14,7 +14,7 @@ from scenewright.data.streams import batches
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
-from scenewright.training.families.base import Family
+from scenewright.training.families.base import Family, streams_of
 from scenewright.training.objectives import ReconstructionConfig
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ class AutoencoderFamily(Family):
         for name in ("autoencoder", "text_encoder", "planner"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for an autoencoder; leave it out")
-        validated = [] if recipe.validation is None else [recipe.validation.data]
-        for data in (*(stage.data for stage in recipe.stages), *validated):
-            if data is not None and (data.latents or data.texts):
-                raise ValueError("an autoencoder is trained on frames; leave data.latents and data.texts out")
+        if any(data.latents or data.texts for data in streams_of(recipe)):
+            raise ValueError("an autoencoder is trained on frames; leave data.latents and data.texts out")
         for stage in recipe.stages:
             objective = stage.objective or recipe.objective
             if not isinstance(objective, ReconstructionConfig):

@@ -7,7 +7,7 @@ what the network sees of a batch, and what the trained network is for: sampled, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from scenewright.clip import Prompt
-from scenewright.data.streams import Batch
+from scenewright.data.streams import Batch, StreamConfig
 from scenewright.generation.generator import Generator
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ class Family(ABC):
     @abstractmethod
     def sheet(self, pipeline: Any) -> Image | None:
         """A picture of what it can do, of the same things every time; None where the recipe asks for none."""
+
+
+def streams_of(recipe: TrainingRecipe) -> Iterator[StreamConfig]:
+    """All data of a recipe: its stages' and validation's."""
+    for stage in recipe.stages:
+        yield stage.data
+    if recipe.validation is not None and recipe.validation.data is not None:
+        yield recipe.validation.data
 
 
 def sheet_of_prompts(generator: Generator, prompts: Sequence[str]) -> Image | None:

@@ -14,7 +14,7 @@ from scenewright.generation.network_folder import load_network
 from scenewright.generation.settings import SamplingSettings
 from scenewright.registry import models
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.families.base import Family
+from scenewright.training.families.base import Family, streams_of
 from scenewright.training.vocabulary import training_tokenizer
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ class PixelReaderFamily(Family):
         if recipe.sampling != SamplingSettings():
             raise ValueError(f"sampling does nothing for a network of the family {family}; leave it out")
         wanted = (network.num_frames, network.height, network.width_pixels)
-        validated = [] if recipe.validation is None else [recipe.validation.data]
-        for data in (*(stage.data for stage in recipe.stages), *validated):
-            if data is None:
-                continue
+        for data in streams_of(recipe):
             if data.latents or data.texts or data.layouts != "none":
                 raise ValueError(f"a network of the family {family} learns pixels from texts alone")
             found = (data.frames_out, data.height, data.width)

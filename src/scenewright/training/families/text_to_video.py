@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.text.tokenizer import Tokenizer
-from scenewright.training.families.base import Family, sheet_of_prompts
+from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
 from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
 from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
 
@@ -62,9 +62,9 @@ class TextToVideoFamily(Family):
                 network.grid(stage.data.frames_out, stage.data.height, stage.data.width)
         if recipe.planner is not None and network.layout is None:
             raise ValueError("planner plans layouts, which the network does not take; set network.layout")
-        if recipe.autoencoder is None and any(data.latents for data in _streams(recipe)):
+        if recipe.autoencoder is None and any(data.latents for data in streams_of(recipe)):
             raise ValueError("data.latents need autoencoder: the model folder of the one that made them")
-        if recipe.text_encoder is None and any(data.texts for data in _streams(recipe)):
+        if recipe.text_encoder is None and any(data.texts for data in streams_of(recipe)):
             raise ValueError("data.texts need text_encoder: the model folder of the one that made them")
 
     def prepare(self) -> None:
@@ -178,7 +178,7 @@ class TextToVideoFamily(Family):
             raise ValueError(
                 f"network.channels = {self._config.channels}: the latents of {folder} have {config.channels}"
             )
-        for data in _streams(self.recipe):
+        for data in streams_of(self.recipe):
             self._config.grid(*config.grid(data.frames_out, data.height, data.width))
             for cache in data.latents:
                 _check_encoder(cache, self.autoencoder.encoder_hash, folder)
@@ -204,7 +204,7 @@ class TextToVideoFamily(Family):
         self.begin_with("text_encoder", folder, self.embedder.hash)
         if self._config.text != self.embedder.config:
             raise ValueError(f"network.text has other sizes than the text encoder of {folder}")
-        for data in _streams(self.recipe):
+        for data in streams_of(self.recipe):
             for cache in data.texts:
                 _check_encoder(cache, self.embedder.hash, folder)
 
@@ -246,7 +246,7 @@ def _check_given(
             f"network.given_frames = {found[0]} and given_pixels = {found[1]}: here they are "
             f"{compression[0]} and {compression[1]}"
         )
-    if any(data.latents and not data.frames_too for data in _streams(recipe)):
+    if any(data.latents and not data.frames_too for data in streams_of(recipe)):
         raise ValueError("objective.given needs frames beside their latents; set data.frames_too")
 
 
@@ -301,11 +301,3 @@ def _check_encoder(cache: Path, encoder: str, folder: Path) -> None:
             f"{cache} holds {info.kind} of another encoder than that of {folder}; encode the dataset with "
             "that one (scenewright data encode)"
         )
-
-
-def _streams(recipe: TrainingRecipe) -> Iterator[StreamConfig]:
-    """All data of a recipe."""
-    for stage in recipe.stages:
-        yield stage.data
-    if recipe.validation is not None and recipe.validation.data is not None:
-        yield recipe.validation.data

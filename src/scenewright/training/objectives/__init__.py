@@ -14,6 +14,7 @@ from scenewright.training.objectives.matching import MatchingObjective, Matching
 from scenewright.training.objectives.planning import Planning, PlanningConfig
 from scenewright.training.objectives.reconstruction import Reconstruction, ReconstructionConfig
 from scenewright.training.objectives.regression import Regression, RegressionConfig
+from scenewright.training.objectives.tokens import Tokens, TokensConfig
 
 #: The settings of any objective; the key ``name`` tells which.
 ObjectiveConfig = Annotated[
@@ -23,7 +24,8 @@ ObjectiveConfig = Annotated[
     | Annotated[PlanningConfig, Tag("planning")]
     | Annotated[RegressionConfig, Tag("regression")]
     | Annotated[JudgedConfig, Tag("adversarial")]
-    | Annotated[MatchingObjectiveConfig, Tag("matching")],
+    | Annotated[MatchingObjectiveConfig, Tag("matching")]
+    | Annotated[TokensConfig, Tag("tokens")],
     kind("name", "flow_matching"),
 ]
 
@@ -39,6 +41,8 @@ def build_objective(config: Any, network: Any) -> Objective:
             return Judged(config, network)
         case MatchingObjectiveConfig():
             return MatchingObjective()
+        case TokensConfig():
+            return Tokens(config)
         case PlanningConfig():
             return Planning(config)
         case FewStepsConfig():
@@ -71,5 +75,7 @@ __all__ = [
     "ReconstructionConfig",
     "Regression",
     "RegressionConfig",
+    "Tokens",
+    "TokensConfig",
     "build_objective",
 ]
