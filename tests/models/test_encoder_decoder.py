@@ -75,7 +75,7 @@ def trained(tmp_path_factory):
     found = learned(
         folder,
         handful(folder),
-        400,
+        250,
         network=NETWORK,
         objective=RegressionConfig(),
         optimizer=OptimizerConfig(name="adamw", lr=4e-3),
@@ -88,8 +88,8 @@ def trained(tmp_path_factory):
 def test_it_learns_a_handful_of_clips(trained):
     """By heart, until the exact measure says that what was said is seen."""
     run, found = trained
-    assert found["colour"] >= 0.8, found
-    assert found["shape"] >= 0.8, found
+    assert found["colour"] == 1, found
+    assert found["shape"] >= 0.75, found
     assert list(run.rglob("*.png"))
 
 

@@ -104,7 +104,9 @@ class Certain(TokenTransformer):
 
     def logits(self, x, kind):
         size = {"codes": SMALL.codes, "words": SMALL.vocabulary}[kind]
-        return torch.nn.functional.one_hot(self.truth[kind], size).float().expand(*x.shape[:-2], -1, -1) * 50
+        found = torch.nn.functional.one_hot(self.truth[kind], size).float() * 50
+        # Of words one is asked for at a time, the next.
+        return found[(self.asked - 1) % 5] if kind == "words" else found.expand(*x.shape[:-2], -1, -1)
 
 
 def test_a_video_is_unmasked_in_so_many_steps():
@@ -119,6 +121,7 @@ def test_a_video_is_unmasked_in_so_many_steps():
     # 12 cos(pi k / 8) are left after each step.
     assert network.known == [0, 12 - 11, 12 - 8, 12 - 4]
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    network.asked = 0
     assert sample_words(network, codes) == [2, 7, 9, 3]
 
 
@@ -201,7 +204,7 @@ def tokenizer(tmp_path_factory):
     recipe = TrainingRecipe(
         name="tokenizer",
         network=network,
-        stages=(Stage(steps=500, batch=CLIPS, data=data),),
+        stages=(Stage(steps=400, batch=CLIPS, data=data),),
         objective=ReconstructionConfig(single_start=0.0),
         optimizer=OptimizerConfig(name="adamw", lr=4e-3),
         schedule=ScheduleConfig(warmup=10, decay_fraction=0.4),
@@ -221,12 +224,12 @@ def trained(request, tokenizer):
     found = learned(
         where,
         data,
-        600,
+        900 if request.param == "masked" else 400,
         network=TokenTransformerConfig(
             order=request.param, vocabulary=400, codes=512, grid=(1, 8, 8), width=96, layers=3, heads=3
         ),
         autoencoder=folder / "tokenizer" / "model",
-        objective=TokensConfig(captioning=0.3, dropout=0.1),
+        objective=TokensConfig(captioning=0.5, dropout=0.1),
         optimizer=OptimizerConfig(name="adamw", lr=2e-3),
         schedule=ScheduleConfig(warmup=10, decay_fraction=0.4),
     )
@@ -235,8 +238,8 @@ def trained(request, tokenizer):
 
 def test_it_learns_a_handful_of_clips(trained):
     _, _, found = trained
-    assert found["colour"] >= 0.7, found
-    assert found["shape"] >= 0.7, found
+    assert found["colour"] == 1, found
+    assert found["shape"] >= 0.75, found
 
 
 def test_it_says_what_it_sees(trained, tmp_path):

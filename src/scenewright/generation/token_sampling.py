@@ -25,6 +25,9 @@ class TokenSampling(Config):
     guidance_scale: float = Field(default=2.0, ge=0)
 
 
+#: The token that ends a text, see :class:`~scenewright.text.tokenizer.Tokenizer`.
+END = 3
+
 #: Called after every step with (step, steps).
 OnStep = Callable[[int, int], None]
 
@@ -43,15 +46,9 @@ def sample_video(
 
 
 def sample_words(network: TokenTransformer, codes_L: torch.Tensor) -> list[int]:
-    """The likeliest words for a video's codes, int64 (L,): one after the other, or the surest first."""
+    """Words for a video's codes, int64 (L,), each the likeliest behind those before it."""
     video = codes_L.flatten() + network.config.vocabulary
-    found = (_unmasked_words if network.config.order == "masked" else _next_words)(network, video)
-    words = []
-    for word in found:
-        if word == 0:
-            break
-        words.append(word)
-    return words
+    return (_unmasked_words if network.config.order == "masked" else _next_words)(network, video)
 
 
 def _unmasked_video(
@@ -112,13 +109,13 @@ def _unmasked_words(network: TokenTransformer, video_L: torch.Tensor) -> list[in
     config, count = network.config, network.config.max_tokens
     places = torch.cat([network.word_numbers, network.video_numbers])
     words = video_L.new_full((count,), config.masked)
-    for _ in range(count):
-        x = network(torch.cat([words, video_L])[None], places)[0, :count]
-        log_p, likeliest = network.logits(x, "words").log_softmax(-1).max(-1)
-        masked = words == config.masked
-        at = log_p.masked_fill(~masked, float("-inf")).argmax()
-        words[at] = likeliest[at]
-    return words.tolist()
+    # From left to right: of the surest first, several are often the same word for different lengths.
+    for at in range(count):
+        x = network(torch.cat([words, video_L])[None], places)[0, at]
+        words[at] = network.logits(x, "words").argmax()
+        if words[at] == END:
+            break
+    return words[: at + 1].tolist()
 
 
 def _next_words(network: TokenTransformer, video_L: torch.Tensor) -> list[int]:
@@ -129,8 +126,7 @@ def _next_words(network: TokenTransformer, video_L: torch.Tensor) -> list[int]:
     words: list[int] = []
     for place in network.word_numbers:
         words.append(int(network.logits(x[0, -1], "words").argmax()))
-        # 3 ends a text.
-        if words[-1] == 3 or len(words) == config.max_tokens:
+        if words[-1] == END or len(words) == config.max_tokens:
             break
         x = network(video_L.new_tensor([[words[-1]]]), place[None], caches)
     return words

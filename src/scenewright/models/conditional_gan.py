@@ -30,7 +30,7 @@ class ConditionalGANConfig(DirectConfig):
     noise: int = Field(default=32, ge=1)
     channels: int = Field(default=128, ge=8)
     least: int = Field(default=16, ge=8)
-    fusion: FusionName = "hierarchical"
+    fusion: FusionName = "dynamic"
 
     @property
     def growth(self) -> Growth:
