@@ -1,7 +1,7 @@
 """A handful of clips that networks learn by heart, and what the exact measure sees in what they make then.
 
-No two of them have a shape or a colour in common, so that every caption, whichever of both it leaves out, is of
-one clip.
+No two of them have a shape or a colour in common, so that every caption, whichever of both it leaves out, is
+of one clip.
 """
 
 from pathlib import Path

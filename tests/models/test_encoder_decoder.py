@@ -1,10 +1,15 @@
 """Encoder-decoder networks: what they compute, what they learn by heart, and how they are used."""
 
+import shutil
+
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from overfitting import SIZES, WORLD, handful, learned
+from PIL import Image
 
+from scenewright.cli.attention import attention as attention_command
 from scenewright.cli.generate import generate as generate_command
 from scenewright.clip import Prompt
 from scenewright.config import load_recipe
@@ -60,9 +65,9 @@ def test_attention_is_a_mean_of_the_words_that_are_there():
     mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     network(torch.randint(1, 400, (2, 5)), mask, torch.zeros(2, 0))
     maps = network.attention_maps
-    assert maps.shape == (2, 4, 5)
-    torch.testing.assert_close(maps.sum(-1), torch.ones(2, 4))
-    assert (maps[1, :, 3:] == 0).all()
+    assert maps.shape == (2, 5, 4, 1, 1)
+    torch.testing.assert_close(maps.sum(1), torch.ones(2, 4, 1, 1))
+    assert (maps[1, 3:] == 0).all()
 
 
 NETWORK = EncoderDecoderConfig(**SIZES, channels=48, least=24, scale=4, attention=True)
@@ -116,6 +121,32 @@ def test_it_is_used_as_any_model(trained, tmp_path, monkeypatch):
     floor = untrained_generator(folder, 1)
     assert floor.identity != model.identity
     assert ModelSystem(folder).key != ModelSystem(folder, untrained=True).key
+
+
+def test_a_model_of_the_zoo_is_the_one_that_was_trained_here(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="has not been trained here: scenewright train zoo/aed makes"):
+        load_generator("zoo/aed")
+    shutil.copytree(trained[0] / "model", tmp_path / "runs" / "zoo" / "aed" / "model")
+    assert load_generator("zoo/aed").identity == load_generator(trained[0] / "model").identity
+    with pytest.raises(ModelError, match="there is no model 'zoo/ade'"):
+        load_generator("zoo/ade")
+
+
+def test_what_it_looks_at_is_drawn(trained, tmp_path):
+    folder = str(trained[0] / "model")
+    sheet = tmp_path / "looked.png"
+    done = CliRunner().invoke(attention_command, ["a red cube", "--model", folder, "-o", str(sheet)])
+    assert done.exit_code == 0, done.output
+    assert Image.open(sheet).size == (860, 320)
+    clip, maps = load_generator(folder).attention(Prompt(text="a red cube"))
+    assert "".join(piece for piece, _ in maps) == "aredcube"
+    np.testing.assert_allclose(sum(weights for _, weights in maps), 1, rtol=1e-4)
+    assert all(weights.shape == (len(clip.frames), 1, 1) for _, weights in maps)
+    for model in ("nano", "zoo/oracle"):
+        refused = CliRunner().invoke(attention_command, ["a red cube", "--model", model, "-o", str(sheet)])
+        assert refused.exit_code == 2, refused.output
+        assert "looks at no single words" in refused.output
 
 
 @pytest.mark.parametrize(

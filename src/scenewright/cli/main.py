@@ -29,6 +29,9 @@ class LazyCommand(NamedTuple):
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
     "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what videos show."),
+    "attention": LazyCommand(
+        "scenewright.cli.attention:attention", "Draw which words a model looks at, where and when."
+    ),
     "train": LazyCommand(
         "scenewright.cli.train:train",
         "Train RECIPE (a shipped name or a YAML file) with OVERRIDES such as optimizer.lr=3e-4.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from scenewright.clip import Clip, Prompt, tensor_to_frames
@@ -113,6 +114,20 @@ class DirectGenerator:
             caption=prompt.text,
             metadata={**facts, "model_sha256": self.model_hash},
         )
+
+    def attention(self, prompt: Prompt) -> tuple[Clip, list[tuple[str, np.ndarray]]]:
+        """The clip of a prompt, and for each piece of its text how much every place of every frame looked at
+        it: float32 (T, h, w), as weights among the pieces; h = w = 1 where frames look as wholes.
+
+        Raises:
+            ValueError: the network looks at no single words.
+        """
+        (clip,) = self.generate([prompt])
+        maps = self.model.attention_maps
+        if maps is None:
+            raise ValueError(f"{self.name} looks at no single words; zoo/aed and zoo/attn-gan do")
+        pieces = self.tokenizer.pieces(prompt.text)[: maps.shape[1]]
+        return clip, list(zip(pieces, maps[0].cpu().numpy(), strict=False))
 
 
 def is_direct(family: str) -> bool:

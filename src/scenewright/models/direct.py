@@ -57,6 +57,12 @@ class DirectNetwork(nn.Module, ABC):
 
     config: DirectConfig
 
+    @property
+    def attention_maps(self) -> torch.Tensor | None:
+        """Of the last call: float32 (B, S, T, h, w), how much each place looked at each word, as weights
+        among the words; None for a network that looks at no single words."""
+        return None
+
     def __init__(self, config: DirectConfig) -> None:
         super().__init__()
         self.config = config

@@ -47,7 +47,7 @@ class EncoderDecoderConfig(DirectConfig):
 
 
 class EncoderDecoder(DirectNetwork):
-    """Text to frames. :attr:`attention_maps` of the last call: float32 (B, T, S), None without attention."""
+    """Text to frames. Every frame looks at the words as a whole."""
 
     Config = EncoderDecoderConfig
 
@@ -71,7 +71,11 @@ class EncoderDecoder(DirectNetwork):
             ups.append(ResidualBlock(2, inside, outside, (2, 2)))
             inside = outside
         self.draw = nn.Sequential(*ups, Painter(inside))
-        self.attention_maps: torch.Tensor | None = None
+        self._looked: torch.Tensor | None = None
+
+    @property
+    def attention_maps(self) -> torch.Tensor | None:
+        return None if self._looked is None else self._looked[..., None, None]
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -98,7 +102,7 @@ class EncoderDecoder(DirectNetwork):
             x_BC = self.step_in(seen_BD)
             state = self.cell(x_BC[..., None, None] + self.places, state)
             states.append(state[0])
-        self.attention_maps = torch.stack(maps, 1).float() if maps else None
+        self._looked = torch.stack(maps, 2).float() if maps else None
         frames = self.draw(torch.cat(states)).tanh().unflatten(0, (self.config.num_frames, -1))
         return Made((frames.movedim(0, 2),))
 

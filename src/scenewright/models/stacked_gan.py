@@ -118,7 +118,7 @@ class StackedGAN(DirectNetwork):
 
     @property
     def attention_maps(self) -> torch.Tensor | None:
-        """Of the last call and the last stage: float32 (B, S, T, h, w)."""
+        # Of the last stage.
         attention = self.later[-1].attention if len(self.later) else None
         return attention.maps if isinstance(attention, WordAttention) else None
 

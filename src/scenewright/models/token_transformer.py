@@ -2,9 +2,9 @@
 
 ``masked`` (after Sun et al. 2019, "VideoBERT", and Chang et al. 2022, "MaskGIT"): every token sees all
 others, and the network learns to say what the masked ones are; a video is made by unmasking the surest tokens
-first, a caption from left to right. ``causal`` (after Yan et al. 2021, "VideoGPT"): every token sees those before
-it, and the network learns to say what comes next: the tokens of a video behind its words, or words behind a
-video.
+first, a caption from left to right. ``causal`` (after Yan et al. 2021, "VideoGPT"): every token sees those
+before it, and the network learns to say what comes next: the tokens of a video behind its words, or words
+behind a video.
 
 B = batch, S = words, L = tokens of the video, N = tokens that are seen together, D = width, V = vocabulary.
 """

@@ -63,6 +63,12 @@ class Tokenizer:
         """Ids of one text, lower-cased, between the begin and end marks."""
         return [2, *self._processor.encode(" ".join(text.lower().split())), 3]
 
+    def pieces(self, text: str) -> list[str]:
+        """What each of the ids of :meth:`encode` stands for; the marks of begin and end are empty."""
+        return [
+            self._processor.id_to_piece(i).replace("\u2581", "") if i > 3 else "" for i in self.encode(text)
+        ]
+
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._processor.decode([i for i in ids if i > 3]))
 
