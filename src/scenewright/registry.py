@@ -132,6 +132,7 @@ models: Registry[Any] = Registry(
         "token-transformer": "scenewright.models.token_transformer:TokenTransformer",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",
         "video-gan": "scenewright.models.video_gan:VideoGAN",
+        "vilbert": "scenewright.models.vilbert:ViLBERT",
     },
 )
 

@@ -29,6 +29,7 @@ class LazyCommand(NamedTuple):
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
     "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what videos show."),
+    "match": LazyCommand("scenewright.cli.match:match", "Say which videos match a text best."),
     "attention": LazyCommand(
         "scenewright.cli.attention:attention", "Draw which words a model looks at, where and when."
     ),

@@ -48,6 +48,7 @@ DEFAULT_MODEL = "nano"
 
 _MAKE_NO_VIDEOS = {
     "damsm": "an encoder of texts and videos",
+    "vilbert": "an encoder of texts and videos",
     "video-autoencoder": "a video autoencoder",
     "layout-planner": "a planner of layouts",
     "layout-decoder": "a planner of layouts",
@@ -85,7 +86,7 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
         from scenewright.generation.oracle import Oracle
 
         return Oracle()
-    folder = _find(model)
+    folder = find_model(model)
     family = _family_of(folder)
     if is_direct(family):
         return load_direct(folder, device)
@@ -96,7 +97,7 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
 
 def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Generator:
     """The same network with fresh random weights: the floor that scores are compared with."""
-    folder = _find(model)
+    folder = find_model(model)
     generator = load_generator(folder)
     if isinstance(generator, DirectGenerator | TokenGenerator):
         return generator.untrained(seed)
@@ -109,7 +110,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
     Raises:
         ModelError: no such model, or a folder with a missing, broken or unfitting file.
     """
-    folder = _find(model)
+    folder = find_model(model)
     card = _read_card(folder)
     network = card.build()
     load_weights(network, folder)
@@ -132,7 +133,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
 
     Zero-initialised output layers would paint every clip plain gray; they are drawn at random too.
     """
-    folder = _find(model)
+    folder = find_model(model)
     card = _read_card(folder)
     planner = _load_planner(folder, card, "cpu")
     with torch.random.fork_rng(devices=[]):
@@ -191,7 +192,12 @@ def _load_planner(folder: Path, card: ModelCard, device: str | torch.device) -> 
     return planner
 
 
-def _find(model: str | Path) -> Path:
+def find_model(model: str | Path) -> Path:
+    """The folder of a model: one of the package or of the zoo by its name, or the folder itself.
+
+    Raises:
+        ModelError: there is none.
+    """
     path = Path(model)
     if (path / "config.json").is_file():
         return path

@@ -18,6 +18,7 @@ from scenewright.models.stacked_gan import StackedGANConfig
 from scenewright.models.token_transformer import TokenTransformerConfig
 from scenewright.models.video_autoencoder import VideoAutoencoderConfig
 from scenewright.models.video_gan import VideoGANConfig
+from scenewright.models.vilbert import ViLBERTConfig
 from scenewright.training.families.autoencoders import AutoencoderFamily
 from scenewright.training.families.base import Family
 from scenewright.training.families.direct import DirectFamily
@@ -40,6 +41,7 @@ NetworkConfig = Annotated[
     | Annotated[StackedGANConfig, Tag("stacked-gan")]
     | Annotated[KeyframeGANConfig, Tag("keyframe-gan")]
     | Annotated[DAMSMConfig, Tag("damsm")]
+    | Annotated[ViLBERTConfig, Tag("vilbert")]
     | Annotated[TokenTransformerConfig, Tag("token-transformer")],
     kind("family", "flow-transformer"),
 ]
@@ -57,6 +59,7 @@ FAMILIES: dict[str, type[Family]] = {
     "stacked-gan": DirectFamily,
     "keyframe-gan": DirectFamily,
     "damsm": MatchingFamily,
+    "vilbert": MatchingFamily,
     "token-transformer": TokenFamily,
 }
 
