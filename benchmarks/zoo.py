@@ -1,9 +1,11 @@
 """Trains every family that makes videos on the same clips with the same budget, and judges them alike.
 
     python benchmarks/zoo.py train [NAME ...] [--core-minutes 60] [--threads 1]
-    python benchmarks/zoo.py score [NAME ...] [--json]
+    python benchmarks/zoo.py score [NAME ...]
+    python benchmarks/zoo.py page [NAME ...]
 
-``train`` goes on where it was stopped. The budget is processor time, so that other work on the machine does
+``train`` goes on where it was stopped. ``score`` judges what has been trained, and keeps what it finds;
+``page`` prints the table and draws a contact sheet of each into docs/images/zoo. The budget is processor time, so that other work on the machine does
 not shorten a family's share: 60 core-minutes are half an hour of two cores. A family's steps are set once, by
 the processor time of some steps, so that its learning rate ends where the budget does. ``--scenes`` chooses
 clips of one thing or of two.
@@ -30,6 +32,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "moco-gan": (),
     "stack-gan": (),
     "damsm": (),
+    "vilbert": (),
     "attn-gan": ("damsm",),
     "text2video-gan": (),
     "tokenizer": (),
@@ -38,7 +41,22 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "flow": (),
 }
 #: Those that make no videos.
-HELPERS = {"damsm", "tokenizer"}
+HELPERS = {"damsm", "tokenizer", "vilbert"}
+#: What stands beside the families: true renders of the prompts, which nothing can beat.
+CEILING = "oracle"
+SECTIONS = {"one": "single", "two": "two-objects"}
+ATTRIBUTES = ("colour", "shape", "size", "motion", "direction", "count", "relation")
+#: The first seeds of these prompts, not the best of many.
+SHOWN = {
+    "one": ("a red ball rolls left", "a large blue cube spins", "a green cone falls", "a yellow torus jumps"),
+    "two": (
+        "a red ball rolls left and a blue cube jumps",
+        "a green cone is to the left of a yellow sphere",
+        "a purple cylinder falls beside a white cube",
+        "a pink pyramid spins and a black ball bounces",
+    ),
+}
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "zoo"
 CLIPS = 16_000
 SAMPLER = {"moving_camera": 0.0, "settings": 0.0, "sequences": 0.0, "speeds": 0.0, "still": 0.12}
 SCENES: dict[str, dict[str, Any]] = {
@@ -132,22 +150,192 @@ def train(place: Place, family: str, threads: int, core_minutes: float) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def generator_of(place: Place, family: str) -> Any:
+    """What has been trained, or the ceiling; None where nothing has."""
+    from scenewright.generation.loading import load_generator
+
+    if family == CEILING:
+        from scenewright.generation.oracle import Oracle
+
+        return Oracle((64, 64), 16, 8.0)
+    folder = place.run(family) / "model"
+    return load_generator(folder) if folder.is_dir() else None
+
+
+def score(place: Place, family: str, prompts: int) -> dict[str, Any] | None:
+    """All that the page says of a family: values with 95 % intervals."""
+    from scenewright.evaluation.metric import distances, measured, world_core
+
+    generator = generator_of(place, family)
+    if generator is None:
+        return None
+    sections = (SECTIONS[place.scenes],)
+    found: dict[str, Any] = {}
+    for name, value in {
+        **world_core(generator, prompts=prompts, sections=sections),
+        **measured(generator, names=("warping-error",), prompts=prompts, sections=sections),
+        **distances(generator, names=("frechet",), prompts=prompts, sections=sections),
+    }.items():
+        found[name.removeprefix(f"{sections[0]}/")] = [value.value, value.low, value.high]
+    found["diversity"] = diversity(generator, sections[0])
+    found |= cost(generator)
+    if family == "moco-gan":
+        found["swap"] = swapped_scores(generator)
+    file = place.root / place.scenes / "scores" / f"{family}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    return found
+
+
+def diversity(generator: Any, section: str, prompts: int = 12, seeds: int = 4) -> list[float]:
+    """The mean distance of clips of one prompt but of other seeds, in the features of the package's 3-D
+    network, as a share of that between clips of other prompts; with a 95 % interval over prompts."""
+    import numpy as np
+
+    from scenewright.clip import Prompt
+    from scenewright.evaluation.distribution.networks import world_features
+    from scenewright.evaluation.statistics import bootstrap_interval
+    from scenewright.evaluation.suites import load_suite
+
+    network = world_features()
+    texts = [p.text for p in load_suite("world-core").select((section,), prompts).prompts]
+    clips = generator.generate([Prompt(text=text, seed=seed) for text in texts for seed in range(seeds)])
+    features = np.stack([network(clip) for clip in clips]).reshape(prompts, seeds, -1)
+    away = np.linalg.norm(features[:, :, None] - features[:, None], axis=-1)
+    within = away.sum((1, 2)) / (seeds * (seeds - 1))
+    means = features.mean(1)
+    others = np.linalg.norm(features[:, None] - means[None, :, None], axis=-1)
+    between = others[~np.eye(prompts, dtype=bool)].mean()
+    interval = bootstrap_interval((within / between).tolist())
+    return [interval.value, interval.low, interval.high]
+
+
+def cost(generator: Any, runs: int = 5) -> dict[str, float]:
+    """``seconds``: the median of a clip on all cores; ``parameters``: in millions."""
+    import statistics
+
+    import torch
+
+    from scenewright.clip import Prompt
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    times = []
+    for seed in range(runs + 1):
+        began = time.perf_counter()
+        generator.generate([Prompt(text="a red ball rolls left", seed=seed)])
+        times.append(time.perf_counter() - began)
+    model = getattr(generator, "model", None)
+    parameters = 0 if model is None else sum(p.numel() for p in model.parameters())
+    return {"seconds": statistics.median(times[1:]), "parameters": parameters / 1e6}
+
+
+def swapped_scores(generator: Any, pairs: int = 24) -> dict[str, float]:
+    """Of MoCoGAN's clips with the content of one prompt and the motion of another: the share that has the
+    first one's colour and shape, and the second one's motion."""
+    import numpy as np
+    import torch
+
+    from scenewright.clip import tensor_to_frames
+    from scenewright.evaluation.run import read_and_score
+    from scenewright.seeds import keyed_generator
+
+    shapes, colours = ("ball", "cube", "cone", "torus"), ("red", "blue", "green", "yellow")
+    motions = ("rolls left", "rolls right", "jumps", "falls", "grows", "vanishes")
+    found: dict[str, list[bool]] = {}
+    for n in range(pairs):
+        things = [f"a {colours[(n + k) % 4]} {shapes[(n // 2 + k) % 4]}" for k in (0, 1)]
+        own, other = motions[n % 6], motions[(n + 1 + n // 6) % 6]
+        texts = [f"{things[0]} {own}", f"{things[1]} {other}"]
+        ids, mask = generator.tokenizer.batch(texts, generator.config.text.max_tokens)
+        noise = torch.randn(1, *generator.model.noise_shape, generator=keyed_generator(n, "noise"))
+        with torch.inference_mode():
+            _, pooled = generator.model.encode_text(ids, mask)
+            clips = generator.model.swapped(pooled[:1], pooled[1:], noise).clips
+        frames = tensor_to_frames(clips)[0].numpy()
+        facts = read_and_score([f"{things[0]} {other}"], [frames])[0]
+        for name in ("colour", "shape", "motion"):
+            found.setdefault(name, []).extend(facts[name])
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def sheet(place: Place, family: str) -> Path | None:
+    from scenewright.clip import Prompt
+    from scenewright.media import contact_sheet, save_image
+
+    generator = generator_of(place, family)
+    if generator is None:
+        return None
+    texts = SHOWN[place.scenes]
+    clips = generator.generate([Prompt(text=text, seed=seed) for seed, text in enumerate(texts)])
+    page = contact_sheet(clips, list(texts), columns=1, frames_per_clip=8, height=72)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    return save_image(page, IMAGES / f"{family}{'' if place.scenes == 'one' else '-two'}.webp")
+
+
+def table(place: Place, families: list[str]) -> str:
+    """The page's table, in Markdown, of what has been scored."""
+    rows = {}
+    for family in families:
+        file = place.root / place.scenes / "scores" / f"{family}.json"
+        if file.is_file():
+            rows[family] = json.loads(file.read_text("utf-8"))
+    names = ["mean", *(name for name in ATTRIBUTES if any(name in row for row in rows.values()))]
+    titles = ["all facts" if name == "mean" else name for name in names]
+    titles += ["Fréchet", "warping error", "diversity", "s a clip", "M parameters"]
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for family, row in rows.items():
+        cells = [_share(row.get(name)) for name in names]
+        cells += [_negated(row.get("minus-frechet"), 0), _negated(row.get("minus-warping-error"), 4)]
+        cells += [_plain(row.get("diversity")), f"{row['seconds']:.2f}", f"{row['parameters']:.1f}"]
+        lines.append(f"| {family} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _share(value: list[float] | None) -> str:
+    """Percent, with the 95 % interval."""
+    if value is None:
+        return ""
+    return "{:.0f} ({:.0f}–{:.0f})".format(*(100 * v for v in value))
+
+
+def _negated(value: list[float] | None, digits: int) -> str:
+    return "" if value is None else f"{-value[0]:.{digits}f} ({-value[2]:.{digits}f}–{-value[1]:.{digits}f})"
+
+
+def _plain(value: list[float] | None) -> str:
+    return "" if value is None else "{:.2f} ({:.2f}–{:.2f})".format(*value)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("clips", "train"))
+    parser.add_argument("what", choices=("train", "score", "page"))
     parser.add_argument("families", nargs="*", metavar="NAME", help=f"[default: all: {', '.join(FAMILIES)}]")
     parser.add_argument("--scenes", choices=tuple(SCENES), default="one")
     parser.add_argument("--core-minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--prompts", type=int, default=96, help="to score by")
     parser.add_argument("--folder", type=Path, default=Path("runs/zoo-benchmark"))
     options = parser.parse_args()
-    if unknown := set(options.families) - set(FAMILIES):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(FAMILIES)}")
+    known = [*FAMILIES, CEILING]
+    if unknown := set(options.families) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     place = Place(options.folder, options.scenes)
-    make_clips(place, options.threads)
-    for family in options.families or FAMILIES:
-        if options.what == "train":
-            train(place, family, options.threads, options.core_minutes)
+    chosen = options.families or known
+    if options.what == "train":
+        make_clips(place, options.threads)
+        for family in chosen:
+            if family != CEILING:
+                train(place, family, options.threads, options.core_minutes)
+        return
+    makers = [family for family in chosen if family not in HELPERS]
+    if options.what == "page":
+        for family in makers:
+            sheet(place, family)
+        print(table(place, makers))
+        return
+    for family in makers:
+        found = score(place, family, options.prompts)
+        print(f"{family}: {'not trained yet' if found is None else json.dumps(found)}", flush=True)
 
 
 if __name__ == "__main__":
