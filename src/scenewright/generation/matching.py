@@ -36,7 +36,7 @@ class Agreement:
         rows = []
         ids, mask = self._read(texts)
         for frames in clips:
-            x = self._fitted(frames_to_tensor(torch.as_tensor(frames)[None]))
+            x = self._fitted(frames_to_tensor(torch.tensor(frames)[None]))
             rows.append(self.model.scores(ids, mask, x.to(ids.device))[0].float().cpu())
         return torch.stack(rows)
 

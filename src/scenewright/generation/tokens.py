@@ -129,7 +129,9 @@ class TokenGenerator:
         at = torch.linspace(0, len(clip.frames) - 1, most).round().long()
         frames = fitted(clip.frames[at.numpy()], self.native_size)
         codes = self.tokens_of(torch.from_numpy(frames.copy())[None])
-        return self.tokenizer.decode(sample_words(self.model, codes[0].to(self._device)))
+        words = sample_words(self.model, codes[0].to(self._device))
+        # There may be fewer pieces than the vocabulary has room for.
+        return self.tokenizer.decode([word for word in words if word < self.tokenizer.size])
 
     def tokens_of(self, frames: torch.Tensor) -> torch.Tensor:
         """uint8 (B, T, H, W, 3) to codes int64 (B, t, h, w)."""

@@ -33,7 +33,7 @@ class TextEncoderConfig(Config):
         # Models that were made before there were other kinds are known by a hash of what this gives.
         data: dict[str, Any] = dump(self)
         if self.kind == "transformer":
-            del data["kind"]
+            data.pop("kind", None)
         return data
 
     @model_validator(mode="after")
