@@ -9,7 +9,7 @@
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
 core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of some
-steps, so that its learning rate ends where the budget does. ``--scenes`` chooses clips of one thing or of two.
+steps, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def swapped_scores(generator: Any, pairs: int = 24) -> dict[str, float]:
         ids, mask = generator.tokenizer.batch(texts, generator.config.text.max_tokens)
         noise = torch.randn(1, *generator.model.noise_shape, generator=keyed_generator(n, "noise"))
         with torch.inference_mode():
-            _, pooled = generator.model.encode_text(ids, mask)
+            pooled = generator.model.encode_text(ids, mask).pooled
             clips = generator.model.swapped(pooled[:1], pooled[1:], noise).clips
         frames = tensor_to_frames(clips)[0].numpy()
         facts = read_and_score([f"{things[0]} {other}"], [frames])[0]

@@ -155,6 +155,10 @@ def test_what_it_looks_at_is_drawn(trained, tmp_path):
         ({"objective": FlowMatchingConfig()}, "is trained by objective.name = adversarial or regression"),
         ({"autoencoder": "nano"}, "autoencoder does nothing for a network of the family encoder-decoder"),
         ({"stages": (Stage(steps=1, batch=1, data=StreamConfig()),)}, "the network is for"),
+        (
+            {"stages": (Stage(steps=1, batch=1, data=WORLD.model_copy(update={"facts": ("things",)})),)},
+            "only objective.name = adversarial uses data.facts",
+        ),
         ({"validation": ValidationConfig(data=StreamConfig())}, "the network is for"),
     ],
 )

@@ -10,7 +10,7 @@ from scenewright.models.blocks.convolution import ConditionalNorm, FrameConv, Pa
 from scenewright.models.blocks.fusion import CompactBilinear, TextFusion
 from scenewright.models.blocks.growth import growth
 from scenewright.models.conditional_gan import ConditionalGAN, ConditionalGANConfig
-from scenewright.models.direct import at_level
+from scenewright.models.direct import shrunk
 from scenewright.models.hierarchical_video_gan import HierarchicalVideoGAN, HierarchicalVideoGANConfig
 from scenewright.models.judge import Judge, JudgeConfig
 from scenewright.models.keyframe_gan import GapFiller, KeyframeGAN, KeyframeGANConfig, warped
@@ -224,6 +224,8 @@ def test_keyframes_stay_and_gaps_are_blends_by_time_at_first():
     blend = keys[:, :, 0] * 2 / 3 + keys[:, :, 1] / 3
     torch.testing.assert_close(clips[:, :, 1], blend, rtol=1e-3, atol=1e-3)
     real = torch.rand(2, 3, 7, 32, 32)
+    torch.testing.assert_close(network.config.at_level(0, real), real[:, :, [0, 3, 6]])
+    assert network.config.at_level(-1, real) is real
     error = network(IDS, MASK, torch.randn(2, *network.noise_shape), real).penalties["filling"]
     between = (1, 2, 4, 5)
     ends = [(real[:, :, t // 3 * 3], real[:, :, t // 3 * 3 + 3]) for t in between]
@@ -272,7 +274,7 @@ def test_pictures_are_fetched_from_where_a_flow_says():
 def test_content_and_motion_can_be_swapped():
     torch.manual_seed(0)
     network = MoCoGAN(MoCoGANConfig(**SIZES, actions=5)).eval()
-    _, pooled = network.encode_text(IDS, MASK)
+    pooled = network.encode_text(IDS, MASK).pooled
     noise = torch.randn(1, *network.noise_shape).expand(2, -1)
     own = network.swapped(pooled, pooled, noise)
     swapped = network.swapped(pooled, pooled.flip(0), noise)
@@ -282,11 +284,11 @@ def test_content_and_motion_can_be_swapped():
 
 def test_a_level_is_every_other_frame_and_means_of_pixels():
     x = torch.randn(2, 3, 8, 12, 12)
-    level = at_level(x, (4, 6, 6))
+    level = shrunk(x, (4, 6, 6))
     torch.testing.assert_close(level, nn.functional.avg_pool3d(x[:, :, ::2], (1, 2, 2)))
-    assert at_level(x, (8, 12, 12)).equal(x)
+    assert shrunk(x, (8, 12, 12)).equal(x)
     with pytest.raises(ValueError, match="no multiple"):
-        at_level(x, (3, 6, 6))
+        shrunk(x, (3, 6, 6))
 
 
 @pytest.mark.parametrize("text", ["none", "concat", "projection"])

@@ -12,19 +12,21 @@ from torch.nn import functional as F
 
 from scenewright.clip import frames_to_tensor
 from scenewright.generation.network_folder import load_network, save_network
-from scenewright.models.direct import at_level
+from scenewright.models.direct import shrunk
 from scenewright.models.matching import MatchingNetwork
 from scenewright.text.tokenizer import Tokenizer
 
 
 @dataclass(eq=False)
 class Agreement:
-    """How well clips are of texts. ``words``: those of its training captions."""
+    """How well clips are of texts. ``words``: those of its training captions; ``digest``: of its file of
+    weights."""
 
     model: MatchingNetwork
     tokenizer: Tokenizer
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
+    digest: str = ""
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -47,7 +49,7 @@ class Agreement:
         self.model.requires_grad_(False).to(clips.device)
         alike = torch.tensor([[a == b for b in texts] for a in texts], device=clips.device)
         size = (self.model.config.num_frames, self.model.config.height, self.model.config.width_pixels)
-        return self.model(ids.to(clips.device), mask.to(clips.device), at_level(clips, size), alike).loss
+        return self.model(ids.to(clips.device), mask.to(clips.device), shrunk(clips, size), alike).loss
 
     def _read(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         device = next(self.model.parameters()).device
@@ -78,4 +80,4 @@ def load_agreement(folder: Path, device: str | torch.device = "cpu") -> Agreemen
         ModelError: a file is missing, broken or of something else.
     """
     found = load_network(folder, MatchingNetwork, "matches clips and texts")
-    return Agreement(found.network.to(device), *found[1:4])
+    return Agreement(found.network.to(device), *found[1:])

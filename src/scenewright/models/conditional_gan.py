@@ -19,7 +19,7 @@ from torch import nn
 from scenewright.models.blocks.convolution import Painter, ResidualBlock
 from scenewright.models.blocks.fusion import FusionName, TextFusion
 from scenewright.models.blocks.growth import Growth, growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
 
 class ConditionalGANConfig(DirectConfig):
@@ -64,15 +64,8 @@ class ConditionalGAN(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.config.noise,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
         x = self.start(noise).unflatten(-1, (-1, *self.config.growth.start))
         for index, block in enumerate(self.blocks):
-            x = block(self.fusion(index, x, words_BSD, pooled_BD, mask_BS), noise)
+            x = block(self.fusion(index, x, *text), noise)
         return Made((self.painter(x).tanh(),))

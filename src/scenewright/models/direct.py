@@ -31,6 +31,19 @@ class DirectConfig(Config):
         """(frames, rows, columns) of the clips that are made on the way, the last being the whole clip."""
         return ((self.num_frames, self.height, self.width_pixels),)
 
+    def at_level(self, level: int, x_BCTHW: torch.Tensor) -> torch.Tensor:
+        """Real clips, or masks of them, as a level should show them: every so manieth frame, and means of
+        pixels."""
+        return shrunk(x_BCTHW, self.levels[level])
+
+
+class EncodedText(NamedTuple):
+    """Vectors of the words (B, S, D) and of the whole text (B, D); mask bool (B, S), True on words."""
+
+    words: torch.Tensor
+    pooled: torch.Tensor
+    mask: torch.Tensor
+
 
 class Made(NamedTuple):
     """``levels``: clips float (B, 3, T, H, W) in [-1, 1], of the sizes of :attr:`DirectConfig.levels`.
@@ -68,9 +81,9 @@ class DirectNetwork(nn.Module, ABC):
         self.config = config
         self.text_encoder = build_text_encoder(config.text)
 
-    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors of the words (B, S, D) and of the whole text (B, D)."""
-        return self.text_encoder(ids_BS, mask_BS)
+    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> EncodedText:
+        words, pooled = self.text_encoder(ids_BS, mask_BS)
+        return EncodedText(words, pooled, mask_BS)
 
     def forward(
         self,
@@ -81,7 +94,7 @@ class DirectNetwork(nn.Module, ABC):
     ) -> Made:
         """Clips of texts, of noise float (B, *noise_shape). ``real_BCTHW``: in training, the clips that the
         texts are of, for the penalties of networks that learn a part of their work from these."""
-        return self.make(*self.encode_text(ids_BS, mask_BS), mask_BS, noise, real_BCTHW)
+        return self.make(self.encode_text(ids_BS, mask_BS), noise, real_BCTHW)
 
     @property
     @abstractmethod
@@ -89,19 +102,12 @@ class DirectNetwork(nn.Module, ABC):
         """Of the numbers that tell clips of one text apart; (0,) for a network that makes one clip a text."""
 
     @abstractmethod
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
         """What :meth:`forward` does, of texts that have been encoded."""
 
 
-def at_level(x_BCTHW: torch.Tensor, size: tuple[int, int, int]) -> torch.Tensor:
-    """Clips at the (frames, rows, columns) of a level: every so manieth frame, and means of pixels."""
+def shrunk(x_BCTHW: torch.Tensor, size: tuple[int, int, int]) -> torch.Tensor:
+    """Clips of fewer (frames, rows, columns): every so manieth frame, and means of pixels."""
     frames = x_BCTHW.shape[2]
     if frames % size[0]:
         raise ValueError(f"{frames} frames are no multiple of {size[0]}")

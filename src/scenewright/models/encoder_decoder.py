@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from scenewright.models.blocks.conv_lstm import ConvLSTMCell
 from scenewright.models.blocks.convolution import Painter, ResidualBlock
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 from scenewright.models.text_encoder import TextEncoderConfig
 
 
@@ -81,14 +81,8 @@ class EncoderDecoder(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (0,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
+        words_BSD, pooled_BD, mask_BS = text
         hidden, memory = self.begin(pooled_BD).unflatten(-1, (2, -1, *self.grid)).unbind(1)
         state = (hidden.tanh(), memory)
         keys_BSD = self.key(words_BSD) if self.config.attention else None

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
 from scenewright.models.blocks.growth import growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 from scenewright.models.video_gan import TwoStreams
 
 
@@ -84,15 +84,8 @@ class HierarchicalVideoGAN(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.config.noise,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
-        condition = torch.cat([pooled_BD, noise], -1)
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
+        condition = torch.cat([text.pooled, noise], -1)
         clips, mask = self.coarse(condition)
         levels = [clips]
         for level in self.finer:

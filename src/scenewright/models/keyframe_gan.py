@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
 from scenewright.models.blocks.growth import Growth, growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
 
 class KeyframeGANConfig(DirectConfig):
@@ -47,6 +47,10 @@ class KeyframeGANConfig(DirectConfig):
     @property
     def levels(self) -> tuple[tuple[int, int, int], ...]:
         return tuple((frames, self.height, self.width_pixels) for frames in (self.keyframes, self.num_frames))
+
+    def at_level(self, level: int, x_BCTHW: torch.Tensor) -> torch.Tensor:
+        keyframes = self.levels[level] == self.levels[0]
+        return x_BCTHW[:, :, :: self.every] if keyframes else x_BCTHW
 
     @property
     def growth(self) -> Growth:
@@ -133,29 +137,21 @@ class KeyframeGAN(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.config.noise,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
-        plans_BKE = self._plans(words_BSD, pooled_BD, mask_BS, noise)
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
+        plans_BKE = self._plans(text, noise)
         x = self.start(plans_BKE.flatten(0, 1)).unflatten(-1, (-1, *self.config.growth.start[1:]))
         for block in self.blocks:
             x = block(x, plans_BKE.flatten(0, 1))
         keys = self.painter(x).tanh().unflatten(0, (-1, self.config.keyframes)).movedim(1, 2)
         penalties = {}
         if real_BCTHW is not None:
-            filled = self._filled(real_BCTHW[:, :, :: self.config.every], pooled_BD)
+            filled = self._filled(real_BCTHW[:, :, :: self.config.every], text.pooled)
             penalties["filling"] = (filled - real_BCTHW).abs().mean((1, 2, 3, 4))
-        return Made((keys, self._filled(keys, pooled_BD)), penalties)
+        return Made((keys, self._filled(keys, text.pooled)), penalties)
 
-    def _plans(
-        self, words_BSD: torch.Tensor, pooled_BD: torch.Tensor, mask_BS: torch.Tensor, noise: torch.Tensor
-    ) -> torch.Tensor:
+    def _plans(self, text: EncodedText, noise: torch.Tensor) -> torch.Tensor:
         """(B, K, E): what each keyframe shows."""
+        words_BSD, pooled_BD, mask_BS = text
         told = torch.cat([pooled_BD, noise], -1)
         hidden, memory = self.begin(told).chunk(2, -1)
         plans, hidden = [], hidden.tanh()

@@ -18,7 +18,7 @@ from torch import nn
 
 from scenewright.models.blocks.convolution import Painter, ResidualBlock
 from scenewright.models.blocks.growth import Growth, growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
 
 class MoCoGANConfig(DirectConfig):
@@ -68,15 +68,8 @@ class MoCoGAN(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.config.content + self.config.num_frames * self.config.motion,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
-        return self.swapped(pooled_BD, pooled_BD, noise)
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
+        return self.swapped(text.pooled, text.pooled, noise)
 
     def swapped(self, content_BD: torch.Tensor, motion_BD: torch.Tensor, noise: torch.Tensor) -> Made:
         """Clips whose content is of one text and whose motion is of another."""

@@ -20,7 +20,7 @@ from torch import nn
 from scenewright.models.blocks.conditioning import ConditioningAugmentation, WordAttention
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
 from scenewright.models.blocks.growth import Growth, growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
 
 class StackedGANConfig(DirectConfig):
@@ -75,12 +75,11 @@ class Stage(nn.Module):
         x: torch.Tensor,
         condition_BE: torch.Tensor,
         noise: torch.Tensor,
-        words_BSD: torch.Tensor,
-        mask_BS: torch.Tensor,
+        text: EncodedText,
     ) -> torch.Tensor:
         seen = [x, condition_BE[..., None, None, None].expand(-1, -1, *x.shape[2:])]
         if self.attention is not None:
-            seen.append(self.attention(x, words_BSD, mask_BS))
+            seen.append(self.attention(x, text.words, text.mask))
         everything = torch.cat([condition_BE, noise], -1)
         x = x + self.join(torch.cat(seen, 1))
         return self.grow(self.refine(x, everything), everything)
@@ -122,22 +121,15 @@ class StackedGAN(DirectNetwork):
         attention = self.later[-1].attention if len(self.later) else None
         return attention.maps if isinstance(attention, WordAttention) else None
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
         noise, of_condition = noise.split([self.config.noise, self.config.condition], -1)
-        condition, divergence = self.augment(pooled_BD, of_condition)
+        condition, divergence = self.augment(text.pooled, of_condition)
         both = torch.cat([condition, noise], -1)
         x = self.start(both).unflatten(-1, (-1, *self.config.growth.start))
         for block in self.first:
             x = block(x, both)
         levels = [self.painters[0](x).tanh()]
         for stage, painter in zip(self.later, self.painters[1:], strict=True):
-            x = stage(x, condition, noise, words_BSD, mask_BS)
+            x = stage(x, condition, noise, text)
             levels.append(painter(x).tanh())
         return Made(tuple(levels), {"divergence": divergence})

@@ -17,7 +17,7 @@ from torch import nn
 
 from scenewright.models.blocks.convolution import Painter, ResidualBlock
 from scenewright.models.blocks.growth import growth
-from scenewright.models.direct import DirectConfig, DirectNetwork, Made
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
 
 class TwoStreams(nn.Module):
@@ -80,13 +80,6 @@ class VideoGAN(DirectNetwork):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.config.noise,)
 
-    def make(
-        self,
-        words_BSD: torch.Tensor,
-        pooled_BD: torch.Tensor,
-        mask_BS: torch.Tensor,
-        noise: torch.Tensor,
-        real_BCTHW: torch.Tensor | None = None,
-    ) -> Made:
-        clips, mask = self.streams(torch.cat([pooled_BD, noise], -1))
+    def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
+        clips, mask = self.streams(torch.cat([text.pooled, noise], -1))
         return Made((clips,), {"mask": mask.mean((1, 2, 3, 4))}, mask)

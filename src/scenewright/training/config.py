@@ -15,6 +15,7 @@ from scenewright.training.callbacks.guard import GuardConfig
 from scenewright.training.callbacks.profiling import ProfileConfig
 from scenewright.training.callbacks.validation import ValidationConfig
 from scenewright.training.families import FAMILIES, NetworkConfig
+from scenewright.training.families.base import streams_of
 from scenewright.training.freezing import FreezeConfig
 from scenewright.training.metering import MeteringConfig
 from scenewright.training.objectives import FlowMatchingConfig, ObjectiveConfig
@@ -116,6 +117,9 @@ class TrainingRecipe(Config):
     @model_validator(mode="after")
     def _check(self) -> TrainingRecipe:
         FAMILIES[self.network.family].check(self)
+        judged = any((stage.objective or self.objective).name == "adversarial" for stage in self.stages)
+        if not judged and any(data.facts for data in streams_of(self)):
+            raise ValueError("only objective.name = adversarial uses data.facts; leave them out")
         validated = self.validation is not None and self.validation.data is not None
         if self.schedule.name == "reduce_on_plateau" and not validated:
             raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 from torch import nn
 
 from scenewright.generation.direct import DirectGenerator, save_direct
+from scenewright.generation.matching import load_agreement
 from scenewright.models.direct import DirectConfig, DirectNetwork
 from scenewright.registry import models
-from scenewright.training.families.base import sheet_of_prompts
+from scenewright.training.families.base import sheet_of_prompts, streams_of
 from scenewright.training.families.readers import PixelReaderFamily
 from scenewright.training.objectives import JudgedConfig, RegressionConfig
 from scenewright.training.vocabulary import training_words
@@ -36,8 +37,9 @@ class DirectFamily(PixelReaderFamily):
         for stage in recipe.stages:
             objective = stage.objective or recipe.objective
             if isinstance(objective, JudgedConfig):
-                objective.check(network, models.get(network.family).PENALTIES, stage.data.facts)
                 judged += 1
+                for data in streams_of(recipe):
+                    objective.check(network, models.get(network.family).PENALTIES, data.facts)
             elif not isinstance(objective, RegressionConfig):
                 raise ValueError(
                     f"a network of the family {network.family} is trained by objective.name = adversarial or "
@@ -47,6 +49,14 @@ class DirectFamily(PixelReaderFamily):
             raise ValueError(
                 "objective.name = adversarial is for one stage: each would have judges of its own"
             )
+
+    def prepare(self) -> None:
+        super().prepare()
+        for stage in self.recipe.stages:
+            objective = stage.objective or self.recipe.objective
+            if isinstance(objective, JudgedConfig) and objective.agreement is not None:
+                folder = objective.agreement
+                self.begin_with("agreement", folder, load_agreement(folder).digest)
 
     def pipeline(self, network: nn.Module) -> DirectGenerator:
         return DirectGenerator(

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from scenewright.data.streams import Batch
 from scenewright.generation.matching import Agreement, load_agreement
-from scenewright.models.direct import DirectConfig, Made, at_level
+from scenewright.models.direct import DirectConfig, Made
 from scenewright.models.judge import Judge, JudgeConfig
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.adversarial import (
@@ -126,7 +126,7 @@ class Judged(Objective):
     """Trains a :class:`.DirectNetwork` and its judges."""
 
     def __init__(self, config: JudgedConfig, network: DirectConfig) -> None:
-        self.config = config
+        self.config, self.network = config, network
         self.judges = {judge.name: Judge(judge, network.levels[judge.level]) for judge in config.judges}
         self.settings = {judge.name: judge for judge in config.judges}
         self.agreement: Agreement | None = None
@@ -171,7 +171,7 @@ class Judged(Objective):
         """A judge's loss."""
         config, judge, settings = self.config, self.judges[name], self.settings[name]
         clips = made.levels[settings.level].float()
-        real = at_level(inputs.x, tuple(clips.shape[2:]))  # type: ignore[arg-type]
+        real = self.network.at_level(settings.level, inputs.x)
         seen = [self._shown(settings, x, inputs.draws, kind) for x, kind in ((real, "real"), (clips, "made"))]
         slope_due = bool(config.r1) and inputs.draws.step % config.r1_every == 0
         shown = seen[0].detach().requires_grad_(slope_due)
@@ -255,9 +255,8 @@ class Judged(Objective):
             terms["colours"] = (config.colours, colour_difference(made.levels).mean())
         if config.reconstruction:
             errors = []
-            for clips in made.levels:
-                size: tuple[int, int, int] = tuple(clips.shape[2:])  # type: ignore[assignment]
-                squared, edges = clip_errors(clips.float(), at_level(inputs.x, size))
+            for level, clips in enumerate(made.levels):
+                squared, edges = clip_errors(clips.float(), self.network.at_level(level, inputs.x))
                 errors.append((squared + 0.5 * edges).mean())
             terms["reconstruction"] = (config.reconstruction, torch.stack(errors).mean())
         return terms
@@ -279,7 +278,7 @@ class Judged(Objective):
             return None
         if made is None:
             assert inputs.things is not None
-            region = at_level(inputs.things[:, None].to(x), tuple(x.shape[2:]))  # type: ignore[arg-type]
+            region = self.network.at_level(settings.level, inputs.things[:, None].to(x))
         elif made.region is None:
             return None
         else:
