@@ -19,6 +19,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,8 @@ def make_clips(place: Place, workers: int) -> None:
     render_shards(source, place.clips, CLIPS, workers=workers)
 
 
-def recipe_of(place: Place, family: str, threads: int, steps: int) -> Any:
-    """The zoo's recipe on the clips that all share."""
+def recipe_of(place: Place, family: str, threads: int, steps: int, more: Sequence[str] = ()) -> Any:
+    """The zoo's recipe on the clips that all share, with ``more`` changes."""
     from scenewright.config import load_recipe
     from scenewright.training.config import TrainingRecipe
 
@@ -105,22 +106,29 @@ def recipe_of(place: Place, family: str, threads: int, steps: int) -> Any:
         changes += [f"objective.agreement={place.run('damsm') / 'model'}", "objective.agreement_weight=1.0"]
     if "tokenizer" in FAMILIES[family]:
         changes.append(f"autoencoder={place.run('tokenizer') / 'model'}")
-    return load_recipe(TrainingRecipe, f"zoo/{family}", changes)
+    return load_recipe(TrainingRecipe, f"zoo/{family}", [*changes, *more])
 
 
-def steps_for(place: Place, family: str, threads: int, core_minutes: float) -> int:
-    """How many steps of a family the budget pays for; measured once and kept."""
+def steps_for(
+    place: Place,
+    family: str,
+    threads: int,
+    core_minutes: float,
+    more: Sequence[str] = (),
+    name: str | None = None,
+) -> int:
+    """How many steps of a family, with ``more`` changes, the budget pays for; measured once and kept."""
     import tempfile
 
     from scenewright.training.trainer import Trainer
 
-    file = place.budget(family)
+    file = place.budget(name or family)
     if file.is_file():
         kept = json.loads(file.read_text("utf-8"))
         if kept["core_minutes"] == core_minutes:
             return int(kept["steps"])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(recipe_of(place, family, threads, WARM + TIMED + 1), Path(folder) / "run")
+        trainer = Trainer(recipe_of(place, family, threads, WARM + TIMED + 1, more), Path(folder) / "run")
         trainer.run(until=WARM)
         began = time.process_time()
         trainer.run(until=WARM + TIMED)
