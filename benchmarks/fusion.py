@@ -27,7 +27,7 @@ def changed(description: Any, fact: str, rng: random.Random) -> Any:
     from scenewright.world.scene import COLORS, MOTION_DIRECTIONS, SHAPES, SIZES, TARGETED_MOTIONS
 
     thing = description.entities[0]
-    choices = {"shape": SHAPES, "colour": COLORS, "size": SIZES}
+    choices: dict[str, tuple[str, ...]] = {"shape": SHAPES, "colour": COLORS, "size": SIZES}
     if fact in choices:
         name = "color" if fact == "colour" else fact
         others = [value for value in choices[fact] if value != getattr(thing, name)]
@@ -38,10 +38,10 @@ def changed(description: Any, fact: str, rng: random.Random) -> Any:
         return None
     event = description.events[0]
     if fact == "direction":
-        others = [way for way in MOTION_DIRECTIONS[event.kind] if way not in (event.direction, None)]
-        if event.direction is None or not others:
+        ways = [way for way in MOTION_DIRECTIONS[event.kind] if way not in (event.direction, None)]
+        if event.direction is None or not ways:
             return None
-        update: dict[str, Any] = {"direction": rng.choice(others)}
+        update: dict[str, Any] = {"direction": rng.choice(ways)}
     else:
         kinds = [kind for kind in MOTION_DIRECTIONS if kind not in TARGETED_MOTIONS | {event.kind}]
         kind = rng.choice(kinds)
