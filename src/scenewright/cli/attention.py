@@ -19,9 +19,10 @@ from scenewright.cli.console import note
     "-o", "--output", type=click.Path(path_type=Path), default=Path("attention.png"), show_default=True
 )
 def attention(prompt: str, model: str, seed: int, output: Path) -> None:
-    """Draw which words of PROMPT a model looks at, where and when: a film strip for each piece of the text.
+    """Draw which words of PROMPT a model looks at, where and when.
 
-    Pixels are as bright as the weight that their place gives to the piece, as a share of the largest of all.
+    There is a film strip for each piece of the text. Pixels are as bright as the weight that their place
+    gives to the piece, as a share of the largest of all.
 
     \b
     Example:

@@ -14,7 +14,9 @@ from scenewright.cli.console import emit, json_option
 @click.option("--model", required=True, help="A model that reads videos: a folder, or zoo/video-bert.")
 @json_option
 def caption(videos: tuple[Path, ...], model: str, as_json: bool) -> None:
-    """Say in words what VIDEOS show, by a model that makes both of one vocabulary.
+    """Say in words what VIDEOS show.
+
+    The model is one that makes videos and words of one vocabulary.
 
     \b
     Examples:

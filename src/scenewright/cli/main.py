@@ -28,10 +28,10 @@ class LazyCommand(NamedTuple):
 #: Every command of the program. A new one is one line here and a module in this package.
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
-    "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what videos show."),
-    "match": LazyCommand("scenewright.cli.match:match", "Say which videos match a text best."),
+    "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what VIDEOS show."),
+    "match": LazyCommand("scenewright.cli.match:match", "Say which VIDEOS match TEXT best."),
     "attention": LazyCommand(
-        "scenewright.cli.attention:attention", "Draw which words a model looks at, where and when."
+        "scenewright.cli.attention:attention", "Draw which words of PROMPT a model looks at, where and when."
     ),
     "train": LazyCommand(
         "scenewright.cli.train:train",

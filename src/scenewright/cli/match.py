@@ -15,10 +15,10 @@ from scenewright.cli.console import emit, json_option
 @click.option("--model", required=True, help="What judges: a folder, zoo/vilbert or zoo/damsm.")
 @json_option
 def match(text: str, videos: tuple[Path, ...], model: str, as_json: bool) -> None:
-    """Say which VIDEOS match TEXT best: the best first, each with its score.
+    """Say which VIDEOS match TEXT best.
 
-    The score is a logit. Of zoo/vilbert it is that of the video showing what the text says; of zoo/damsm it
-    only means something beside others.
+    The best comes first, each with its score, a logit. Of zoo/vilbert it is that of the video showing what
+    the text says; of zoo/damsm it only means something beside others.
 
     \b
     Examples:
