@@ -4,9 +4,12 @@ import pytest
 import torch
 
 from scenewright.config import load_recipe
+from scenewright.generation.loading import load_generator
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 from scenewright.training.config import TrainingRecipe
+from scenewright.training.planning.workload import workload
+from scenewright.training.trainer import Trainer
 
 KINDS = ("transformer", "lstm", "bag")
 IDS = torch.tensor([[2, 5, 9, 7, 3, 0], [2, 7, 9, 5, 3, 0]])
@@ -55,3 +58,16 @@ def test_settings_of_models_from_before_there_were_kinds_stay_as_they_were():
 def test_a_recipe_chooses_one():
     chosen = load_recipe(TrainingRecipe, "zoo/c-gan", ["network.text.kind=lstm"])
     assert chosen.network.text.kind == "lstm"
+
+
+@pytest.mark.parametrize("kind", ["lstm", "bag"])
+def test_a_flow_transformer_is_trained_with_any(kind, tmp_path):
+    changes = [f"network.text.kind={kind}", "network.text.width=16", "network.width=16", "network.heads=2"]
+    changes += ["network.layers=1", "stages.0.steps=2", "stages.0.batch=2", "workers=0", "sample_prompts=[]"]
+    trainer = Trainer(load_recipe(TrainingRecipe, "zoo/flow", changes), tmp_path / "run")
+    before = trainer.model.text_encoder.tokens.weight.clone()
+    trainer.run()
+    assert (trainer.model.text_encoder.tokens.weight != before).any()
+    assert load_generator(tmp_path / "run" / "model").model.config.text.kind == kind
+    with pytest.raises(ValueError, match="knows texts that a transformer reads"):
+        workload(trainer.recipe, "cpu")

@@ -113,8 +113,6 @@ class FlowTransformer(nn.Module):
 
     #: Methods beside ``forward`` that use the weights.
     forward_methods: ClassVar[tuple[str, ...]] = ("encode_text",)
-    #: Modules that are alike and run one after the other: sharded, compiled and recomputed one by one.
-    repeated_blocks: ClassVar[tuple[str, ...]] = ("blocks.*", "text_encoder.layers.*")
     #: The ``nn.ModuleList`` that pipeline stages share out: x = block(x, ...), shape and dtype kept.
     pipeline_blocks: ClassVar[str] = "blocks"
     #: How linear layers are split over processes: "columns" by their outputs, "packed_columns" the same for
@@ -138,6 +136,12 @@ class FlowTransformer(nn.Module):
     context_parallel_outputs: ClassVar[Mapping[str, int]] = {"patch_out": 1}
     #: The attention that looks across all tokens.
     context_parallel_attention: ClassVar[tuple[str, ...]] = ("blocks.*.attention",)
+
+    @property
+    def repeated_blocks(self) -> tuple[str, ...]:
+        """Modules that are alike and run one after the other: sharded, compiled and recomputed one by one."""
+        reads = ("text_encoder.layers.*",) if self.config.text.kind == "transformer" else ()
+        return ("blocks.*", *reads)
 
     def __init__(self, config: FlowTransformerConfig) -> None:
         super().__init__()

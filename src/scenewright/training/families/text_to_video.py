@@ -120,6 +120,8 @@ class TextToVideoFamily(Family):
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
     def work(self, stage: int, inputs: Inputs, device: torch.device) -> tuple[float, int]:
+        if self._config.text.kind != "transformer":
+            return 0.0, 0
         kernels: Literal["cpu", "cuda"] = "cpu" if device.type == "cpu" else "cuda"
         _, _, frames, rows, columns = inputs.x.shape
         found = self._work(stage, inputs.ids.shape[1], (frames, rows, columns), kernels)

@@ -90,6 +90,8 @@ def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None)
     network = recipe.network
     if not isinstance(network, FlowTransformerConfig):
         raise ValueError(f"--plan knows the sizes of flow transformers only, not of a {network.family}")
+    if network.text.kind != "transformer":
+        raise ValueError(f"--plan knows texts that a transformer reads, not one of kind {network.text.kind}")
     return Workload(
         network=network,
         parameters=inventory(network, recipe.optimizer, recipe.freeze),
