@@ -54,8 +54,7 @@ class ConditionalGAN(DirectNetwork):
         grown = config.growth
         self.start = nn.Linear(config.noise, grown.channels[0] * grown.places)
         self.blocks = nn.ModuleList(
-            ResidualBlock(3, inside, out, up, condition=config.noise)
-            for inside, out, up in zip(grown.channels[:-1], grown.channels[1:], grown.steps, strict=True)
+            ResidualBlock(3, inside, out, up, condition=config.noise) for inside, out, up in grown.blocks
         )
         self.fusion = TextFusion(config.fusion, config.text.width, grown.channels[:-1])
         self.painter = Painter(grown.channels[-1])

@@ -127,8 +127,7 @@ class KeyframeGAN(DirectNetwork):
         condition = config.plan + width + config.noise
         self.start = nn.Linear(condition, grown.channels[0] * grown.places)
         self.blocks = nn.ModuleList(
-            ResidualBlock(2, inside, out, up[1:], condition)
-            for inside, out, up in zip(grown.channels[:-1], grown.channels[1:], grown.steps, strict=True)
+            ResidualBlock(2, inside, out, up[1:], condition) for inside, out, up in grown.blocks
         )
         self.painter = Painter(grown.channels[-1])
         self.filler = GapFiller(*config.filling, width)

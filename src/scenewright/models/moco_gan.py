@@ -59,8 +59,7 @@ class MoCoGAN(DirectNetwork):
         condition = width + config.content + config.codes
         self.start = nn.Linear(condition, grown.channels[0] * grown.places)
         self.blocks = nn.ModuleList(
-            ResidualBlock(2, inside, out, up[1:], condition)
-            for inside, out, up in zip(grown.channels[:-1], grown.channels[1:], grown.steps, strict=True)
+            ResidualBlock(2, inside, out, up[1:], condition) for inside, out, up in grown.blocks
         )
         self.painter = Painter(grown.channels[-1])
 

@@ -100,8 +100,7 @@ class StackedGAN(DirectNetwork):
         self.augment = ConditioningAugmentation(width, config.condition)
         self.start = nn.Linear(both, grown.channels[0] * grown.places)
         self.first = nn.ModuleList(
-            ResidualBlock(3, inside, out, up, both)
-            for inside, out, up in zip(grown.channels[:-1], grown.channels[1:], grown.steps, strict=True)
+            ResidualBlock(3, inside, out, up, both) for inside, out, up in grown.blocks
         )
         inside = (grown.channels[-1], *config.stages[1:-1])
         words = width if config.attention else None

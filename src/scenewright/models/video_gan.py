@@ -29,9 +29,8 @@ class TwoStreams(nn.Module):
         _, rows, columns = grown.start
         self.front_start = nn.Linear(condition, channels * grown.places)
         self.back_start = nn.Linear(condition, channels * rows * columns)
-        pairs = list(zip(grown.channels[:-1], grown.channels[1:], grown.steps, strict=True))
-        self.front = nn.ModuleList(ResidualBlock(3, a, b, up, condition) for a, b, up in pairs)
-        self.back = nn.ModuleList(ResidualBlock(2, a, b, up[1:], condition) for a, b, up in pairs)
+        self.front = nn.ModuleList(ResidualBlock(3, a, b, up, condition) for a, b, up in grown.blocks)
+        self.back = nn.ModuleList(ResidualBlock(2, a, b, up[1:], condition) for a, b, up in grown.blocks)
         self.paint_front = Painter(grown.channels[-1], 4)
         self.paint_back = Painter(grown.channels[-1])
 

@@ -63,7 +63,6 @@ class TextFusion(nn.Module):
 
     def __init__(self, name: FusionName, width: int, channels: list[int], sketch: int = 1024) -> None:
         super().__init__()
-        self.name = name
         last, blocks = len(channels) - 1, range(len(channels))
         middle = set(blocks[1:-1]) or {last}
         sentence = {

@@ -18,6 +18,11 @@ class Growth:
     channels: list[int]
 
     @property
+    def blocks(self) -> list[tuple[int, int, tuple[int, int, int]]]:
+        """Of each block: channels before it, channels behind it, and its factors."""
+        return list(zip(self.channels[:-1], self.channels[1:], self.steps, strict=True))
+
+    @property
     def places(self) -> int:
         frames, rows, columns = self.start
         return frames * rows * columns
