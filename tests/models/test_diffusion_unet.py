@@ -1,17 +1,26 @@
 """The U-Net: what reaches its output, what it means by what it paints, and that it learns."""
 
+import numpy as np
 import pytest
 import torch
-from overfitting import SIZES, handful, learned
+from overfitting import SIZES, WORLD, handful, learned
 from pydantic import ValidationError
 
 from scenewright.clip import Prompt
-from scenewright.generation.loading import load_pipeline, untrained_generator
+from scenewright.config import load_recipe
+from scenewright.data.order import BucketsConfig
+from scenewright.data.streams import Batches
+from scenewright.data.world_source import WorldSource, render_shards
+from scenewright.generation.loading import load_generator, load_pipeline, untrained_generator
 from scenewright.generation.model_folder import randomised
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
+from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.models.noise import variance_preserving
+from scenewright.training.config import TrainingRecipe
 from scenewright.training.objectives import DiffusionConfig
+from scenewright.training.sinks import read_records
+from scenewright.training.trainer import Trainer
 
 SMALL = DiffusionUNetConfig(**SIZES, width=16, multipliers=(1, 2), attend_at=8, heads=2)
 WORDS = (torch.tensor([[5, 6, 7, 0], [8, 9, 0, 0]]), torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]]).bool())
@@ -95,6 +104,104 @@ def test_sizes_that_do_not_fit_are_refused(change, message):
         DiffusionUNetConfig.model_validate({**SMALL.model_dump(), **change})
 
 
+@pytest.mark.parametrize("name", ["flow", "causal-flow", "diffusion"])
+def test_recipes_of_the_zoo_take_a_step_and_open_again(name, tmp_path):
+    small = ["stages.0.steps=1", "stages.0.batch=2", "workers=0", "sample_prompts=[]", "sampling.steps=1"]
+    recipe = load_recipe(TrainingRecipe, f"zoo/{name}", small)
+    Trainer(recipe, tmp_path / "run").run()
+    made = load_generator(tmp_path / "run" / "model")
+    assert made.model.config.family == recipe.network.family
+    assert made.generate([Prompt(text="a red cube")])[0].frames.shape == (16, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("network", "objective", "message"),
+    [
+        (SMALL, {"name": "diffusion_forcing"}, "trains other families, not a diffusion-unet"),
+        (
+            SMALL,
+            {"name": "flow_matching", "given": {}},
+            "network.given_frames and objective.given go together",
+        ),
+        (SMALL, {"name": "few_steps"}, "network.spans and objective.name = few_steps go together"),
+    ],
+)
+def test_objectives_that_do_not_fit_are_refused(network, objective, message):
+    stages = ({"steps": 1, "batch": 1, "data": WORLD},)
+    with pytest.raises(ValidationError, match=message):
+        TrainingRecipe.model_validate(
+            {"name": "u", "network": network, "objective": objective, "stages": stages}
+        )
+
+
+def test_any_objective_trains_any_network(tmp_path):
+    """The U-Net by flow matching, the flow transformer by diffusion: a loss falls in both."""
+    transformer = FlowTransformerConfig(**SIZES, patch=(2, 8, 8), bottleneck=64, width=64, layers=2, heads=2)
+    data = handful(tmp_path)
+    for name, network, objective in (
+        ("unet", SMALL, {"name": "flow_matching"}),
+        ("transformer", transformer, {"name": "diffusion", "shift": 4.0}),
+    ):
+        recipe = TrainingRecipe.model_validate(
+            {
+                "name": name,
+                "network": network,
+                "objective": objective,
+                "stages": ({"steps": 40, "batch": 4, "data": data},),
+                "optimizer": {"name": "adamw", "lr": 3e-3},
+                "workers": 0,
+                "log_every": 1,
+            }
+        )
+        Trainer(recipe, tmp_path / name).run()
+        losses = [line["mse"] for line in read_records(tmp_path / name / "log.jsonl") if "mse" in line]
+        assert sum(losses[-8:]) < 0.5 * sum(losses[:8]), name
+
+
+def test_learns_pictures_beside_clips(tmp_path):
+    """What is shown in pictures only is made as a picture, by the network that makes the clips."""
+    handful(tmp_path)
+    pictures = WorldSource(
+        **{n: getattr(WORLD, n) for n in WorldSource.model_fields} | {"num_frames": 1, "seed": 9}
+    )
+    render_shards(pictures, tmp_path / "pictures", 2, shard_size=2)
+    data = WORLD.model_copy(
+        update={
+            "shards": (tmp_path / "clips", tmp_path / "pictures"),
+            "order": BucketsConfig(name="buckets"),
+        }
+    )
+    recipe = TrainingRecipe.model_validate(
+        {
+            "name": "joint",
+            "network": SMALL,
+            "objective": {"name": "diffusion", "shift": 4.0},
+            "stages": ({"steps": 240, "batch": 4, "data": data},),
+            "optimizer": {"name": "adamw", "lr": 4e-3},
+            "schedule": {"warmup": 20, "decay_fraction": 0.5},
+            "sampling": {
+                "steps": 8,
+                "sampler": "ddim",
+                "schedule": "cosine",
+                "guidance_scale": 1,
+                "shift": 4,
+            },
+            "ema_decay": 0.95,
+            "workers": 0,
+            "log_every": 1,
+        }
+    )
+    Trainer(recipe, tmp_path / "run").run()
+    lines = [line for line in read_records(tmp_path / "run" / "log.jsonl") if "loss" in line]
+    assert {line["num_frames"] for line in lines} == {1, 4}
+    made = load_generator(tmp_path / "run" / "model")
+    shown = Batches(WORLD.model_copy(update={"shards": (tmp_path / "pictures",), "num_frames": 1}), 2)[0]
+    found = made.generate([Prompt(text=text, num_frames=1) for text in shown.captions])
+    truth = shown.frames.numpy().astype(float)
+    errors = np.array([[np.abs(clip.frames - frames).mean() for frames in truth] for clip in found])
+    assert (errors.argmin(1) == np.arange(2)).all(), errors
+
+
 def test_learns_four_clips_by_heart(tmp_path):
     data = handful(tmp_path)
     seen = learned(
@@ -102,10 +209,10 @@ def test_learns_four_clips_by_heart(tmp_path):
         data,
         steps=400,
         network=SMALL,
-        objective=DiffusionConfig(shift=2.0, min_snr=5.0),
-        optimizer={"name": "adamw", "lr": 3e-3},
+        objective=DiffusionConfig(shift=6.0),
+        optimizer={"name": "adamw", "lr": 4e-3},
         schedule={"warmup": 20, "decay_fraction": 0.5},
-        sampling=SamplingSettings(steps=8, sampler="ddim", schedule="cosine", guidance_scale=1.0, shift=2.0),
+        sampling=SamplingSettings(steps=8, sampler="ddim", schedule="cosine", guidance_scale=1.0, shift=6.0),
     )
     assert seen["colour"] == 1.0, seen
     assert seen["shape"] >= 0.75, seen

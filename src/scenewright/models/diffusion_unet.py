@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
-from scenewright.models.blocks.convolution import FrameConv, ResidualBlock, group_norm
+from scenewright.models.blocks.convolution import ConditionalNorm, FrameConv, ResidualBlock
 from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.denoiser import Denoiser
@@ -104,7 +104,7 @@ class DiffusionUNet(Denoiser):
         condition, painted = 4 * config.width, config.channels * config.cell**2
         self.time = nn.Sequential(nn.Linear(256, condition), nn.SiLU(), nn.Linear(condition, condition))
         self.pooled_text = nn.Linear(config.text.width, condition)
-        self.read = FrameConv(painted + 2, widths[0])
+        self.read = FrameConv(painted, widths[0])
 
         def stage(level: int, inside: int) -> Stage:
             heads = config.heads if config.attends(level) else 0
@@ -126,9 +126,11 @@ class DiffusionUNet(Denoiser):
                 before = widths[min(level + (k == 0), len(widths) - 1)]
                 stages.append(stage(level, before + kept.pop()))
             self.up.append(nn.ModuleList(stages))
-        self.norm = group_norm(widths[0])
+        self.norm = ConditionalNorm(widths[0], condition)
         self.paint = FrameConv(widths[0], painted)
         nn.init.zeros_(self.paint.weight)
+        # Noise is carried to the end as it came: its pixels are many, and the first level's channels few.
+        self.carry = zeros(nn.Linear(condition, painted))
 
     def forward(
         self,
@@ -165,7 +167,6 @@ class DiffusionUNet(Denoiser):
         condition_BD = F.silu(self.time(times_BK) + self.pooled_text(pooled_BE))
         beside = (condition_BD, words_BSE, mask_BS)
         pictures = F.pixel_unshuffle(z_BCTHW.movedim(2, 1).flatten(0, 1), cell)
-        pictures = torch.cat([pictures, _ramps(pictures)], 1)
         x = self.read(pictures).unflatten(0, (-1, frames)).movedim(1, 2)
         seen = [x]
         for level, stages in enumerate(_lists(self.down)):
@@ -180,16 +181,9 @@ class DiffusionUNet(Denoiser):
                 x = F.interpolate(x, scale_factor=(1.0, 2.0, 2.0))
             for stage in stages:
                 x = stage(torch.cat([x, seen.pop()], 1), *beside)
-        pictures = self.paint(F.silu(self.norm(x)).movedim(2, 1).flatten(0, 1))
-        return F.pixel_shuffle(pictures, cell).unflatten(0, (-1, frames)).movedim(1, 2)
-
-
-def _ramps(pictures: torch.Tensor) -> torch.Tensor:
-    """(N, 2, h, w): where each place is, from -1 to 1 (Liu et al. 2018, "CoordConv"). Without it a network of
-    few levels knows no place from another until it sees something there."""
-    count, _, rows, columns = pictures.shape
-    y, x = (torch.linspace(-1, 1, n, dtype=pictures.dtype, device=pictures.device) for n in (rows, columns))
-    return torch.stack(torch.meshgrid(y, x, indexing="ij"))[None].expand(count, -1, -1, -1)
+        carried = self.carry(condition_BD).repeat_interleave(frames, 0)[..., None, None] * pictures
+        x = F.silu(self.norm(x, condition_BD)).movedim(2, 1).flatten(0, 1)
+        return F.pixel_shuffle(self.paint(x) + carried, cell).unflatten(0, (-1, frames)).movedim(1, 2)
 
 
 def _lists(levels: nn.ModuleList) -> Iterable[nn.ModuleList]:
@@ -197,10 +191,14 @@ def _lists(levels: nn.ModuleList) -> Iterable[nn.ModuleList]:
 
 
 class Stage(nn.Module):
-    """A residual block, and attention where there are ``heads``; (B, C, T, H, W) to as many places."""
+    """A residual block, and attention where there are ``heads``; (B, C, T, H, W) to as many places.
+
+    It is told where each place is: else a network of few levels knows none from another while there is
+    nothing but noise to see."""
 
     def __init__(self, inside: int, out: int, condition: int, text_width: int, heads: int) -> None:
         super().__init__()
+        self.places = nn.Linear(PLACE_FEATURES, inside, bias=False)
         self.block = ResidualBlock(3, inside, out, condition=condition)
         self.looks = nn.ModuleDict()
         if heads:
@@ -215,7 +213,8 @@ class Stage(nn.Module):
     def forward(
         self, x: torch.Tensor, condition_BD: torch.Tensor, words_BSE: torch.Tensor, mask_BS: torch.Tensor
     ) -> torch.Tensor:
-        x = self.block(x, condition_BD)
+        places_HWC = self.places(place_features(x.shape[3], x.shape[4], x.device).to(x.dtype))
+        x = self.block(x + places_HWC.movedim(-1, 0)[:, None], condition_BD)
         if not self.looks:
             return x
         batch, _, frames, rows, columns = x.shape
@@ -225,6 +224,16 @@ class Stage(nn.Module):
         y = y.view(batch, frames, rows * columns, -1).transpose(1, 2)
         y = self.looks["frames"](y.reshape(batch * rows * columns, frames, -1), (frames, 1, 1))
         return y.view(batch, rows, columns, frames, -1).permute(0, 4, 3, 1, 2)
+
+
+PLACE_FEATURES = 64
+
+
+def place_features(rows: int, columns: int, device: torch.device) -> torch.Tensor:
+    """float32 (H, W, 64), sinusoids of where each place of a picture is, of any size."""
+    coordinates = grid_coordinates((1, rows, columns), device)[:, 1:]
+    features = sinusoid(coordinates, PLACE_FEATURES // 2, max_period=64.0)
+    return features.flatten(-2).view(rows, columns, -1)
 
 
 class Look(nn.Module):
