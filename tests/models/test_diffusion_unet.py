@@ -193,7 +193,7 @@ def test_learns_pictures_beside_clips(tmp_path):
     )
     Trainer(recipe, tmp_path / "run").run()
     lines = [line for line in read_records(tmp_path / "run" / "log.jsonl") if "loss" in line]
-    assert {line["num_frames"] for line in lines} == {1, 4}
+    assert {line["frames"] for line in lines} == {1, 4}
     made = load_generator(tmp_path / "run" / "model")
     shown = Batches(WORLD.model_copy(update={"shards": (tmp_path / "pictures",), "num_frames": 1}), 2)[0]
     found = made.generate([Prompt(text=text, num_frames=1) for text in shown.captions])
