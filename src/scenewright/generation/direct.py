@@ -19,7 +19,7 @@ from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class DirectGenerator:
     ``words``: those of its training captions, or empty where that is not recorded."""
 
     model: DirectNetwork
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     model_hash: str = ""

@@ -42,7 +42,6 @@ from scenewright.generation.settings import SamplingSettings
 from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
-from scenewright.text.tokenizer import Tokenizer
 
 DEFAULT_MODEL = "nano"
 
@@ -141,7 +140,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
         network = randomised(card.build())
     return TextToVideo(
         model=network,
-        tokenizer=Tokenizer.load(folder / "tokenizer.model"),
+        tokenizer=load_vocabulary(folder)[0],
         settings=card.sampling,
         fast=card.fast,
         autoencoder=_load_autoencoder(folder, card, "cpu"),

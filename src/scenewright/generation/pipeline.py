@@ -22,7 +22,7 @@ from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class TextToVideo:
     """
 
     model: FlowTransformer
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     settings: SamplingSettings = field(default_factory=SamplingSettings)
     fast: SamplingSettings | None = None
     words: frozenset[str] = frozenset()

@@ -32,7 +32,8 @@ class FreezeConfig(Config):
 
 
 class Freezer:
-    """Sets ``requires_grad`` of the parameters that ``config`` names; the others are left as they are.
+    """Sets ``requires_grad`` of the parameters that ``config`` names; the others are left as they are, and so
+    are those that the network itself keeps from learning, such as a pretrained text encoder's.
 
     Raises:
         ValueError: a pattern matches no parameter, or none that it could unfreeze; nothing would train at
@@ -47,6 +48,8 @@ class Freezer:
             for pattern in stage.patterns:
                 for name in _matching(pattern, self._parameters):
                     self._begins.setdefault(name, stage.at_step)
+        still = {name for name, parameter in self._parameters.items() if not parameter.requires_grad}
+        self._begins.update(dict.fromkeys(still & set(self._begins), float("inf")))
         for pattern in config.never:
             self._begins.update(dict.fromkeys(_matching(pattern, self._parameters), float("inf")))
         self._refuse_idle(config)
@@ -79,8 +82,8 @@ class Freezer:
             for pattern in stage.patterns:
                 if all(self._begins[n] != stage.at_step for n in _matching(pattern, self._parameters)):
                     raise ValueError(
-                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step or "
-                        "never has all its parameters; leave it out"
+                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step, never "
+                        "or the network itself (network.text.train) has all its parameters; leave it out"
                     )
 
 

@@ -17,15 +17,17 @@ from scenewright.data.streams import Batch, StreamConfig
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, read_autoencoder_card
 from scenewright.generation.given import given_input
 from scenewright.generation.loading import load_pipeline, save_pipeline
+from scenewright.generation.model_folder import has_tokenizer, load_tokenizer
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner
 from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
 from scenewright.models.modulation import low_rank_modulations
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.models.text_encoder import begin_text_encoders
+from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
 from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
-from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
+from scenewright.training.vocabulary import tokenizer_for, training_captions, training_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,16 +74,16 @@ class TextToVideoFamily(Family):
         self._check_latents()
         self._check_texts()
         self._check_teachers()
-        path = self._tokenizer_path
-        if path.exists():
+        if has_tokenizer(self.output):
             return
+        tokenizer: TextTokenizer
         if self.embedder is not None:
             tokenizer = self.embedder.tokenizer
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.text.vocabulary)
-        tokenizer.save(path)
+            tokenizer = tokenizer_for(self._config.text)
+        tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
     def autoencoder(self) -> Autoencoder | None:
@@ -102,13 +104,15 @@ class TextToVideoFamily(Family):
         return None if folder is None else load_planner(folder, self.device)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self._tokenizer_path)
+    def tokenizer(self) -> TextTokenizer:
+        return load_tokenizer(self.output)
 
     def network(self) -> FlowTransformer:
         network = FlowTransformer(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
+        elif self.embedder is None:
+            begin_text_encoders(network)
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
@@ -226,10 +230,6 @@ class TextToVideoFamily(Family):
     def _config(self) -> FlowTransformerConfig:
         assert isinstance(self.recipe.network, FlowTransformerConfig)
         return self.recipe.network
-
-    @property
-    def _tokenizer_path(self) -> Path:
-        return self.output / "tokenizer.model"
 
 
 def _check_given(
