@@ -79,7 +79,7 @@ class DirectGenerator:
             check_length(self.name, prompt, self.config.num_frames)
 
     def notes(self, prompt: Prompt) -> list[str]:
-        notes = notes_of(self.name, self.words, self.native_size, prompt)
+        notes = notes_of(self.name, self.words, self.native_size, prompt, self.config.text.source)
         if self.model.noise_shape == (0,) and prompt.seed:
             notes.append(f"{self.name} makes one video of a text, whatever the seed")
         return notes

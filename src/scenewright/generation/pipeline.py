@@ -125,7 +125,7 @@ class TextToVideo:
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
-        return notes_of(self.name, self.words, self.native_size, prompt)
+        return notes_of(self.name, self.words, self.native_size, prompt, self.model.config.text.source)
 
     @torch.inference_mode()
     def _generate_one(
