@@ -14,6 +14,7 @@ from overfitting import SIZES, WORLD  # noqa: E402
 from scenewright.clip import Prompt  # noqa: E402
 from scenewright.config import ConfigError, load_recipe  # noqa: E402
 from scenewright.generation.loading import load_generator  # noqa: E402
+from scenewright.models.pretrained_text import PretrainedTextReader  # noqa: E402
 from scenewright.models.text_encoder import (  # noqa: E402
     TextEncoderConfig,
     begin_text_encoders,
@@ -268,3 +269,29 @@ def test_a_run_can_freeze_more_and_thaw_what_learns(home, tmp_path):
     assert scales == {0.1}
     with pytest.raises(ValueError, match="no parameter's name matches 'text_encodr"):
         run_of(home / "bert", tmp_path / "typo", optimizer={"rates": {"text_encodr.*": 0.1}})
+
+
+@pytest.mark.parametrize("name", ["zoo/flow", "zoo/vilbert", "zoo/damsm", "zoo/c-gan", "zoo/attn-gan"])
+def test_any_family_that_reads_texts_takes_one(home, tmp_path, name):
+    """At sizes that a test can train; the judges of a GAN read the same tokens."""
+    size = len(transformers.AutoTokenizer.from_pretrained(home / "bert"))
+    changes = ["network.text.kind=pretrained", f"network.text.source={home / 'bert'}"]
+    changes += [f"network.text.max_tokens={POSITIONS}", "stages.0.steps=2", "stages.0.batch=2", "workers=0"]
+    recipe = load_recipe(TrainingRecipe, name)
+    changes += ["network.text.width=128", "sample_prompts=[]"]
+    if isinstance(getattr(recipe.objective, "judges", None), tuple):
+        changes += ["objective.agreement=null", "objective.agreement_weight=null"]
+        for index, judge in enumerate(recipe.objective.judges):
+            reader = f"objective.judges.{index}.reader"
+            changes += [f"{reader}.vocabulary={size}"] if judge.text != "none" else []
+            if index == 0:
+                changes += [f"{reader}.kind=pretrained", f"{reader}.source={home / 'bert'}"]
+                changes += [f"{reader}.max_tokens={POSITIONS}"]
+    trainer = Trainer(load_recipe(TrainingRecipe, name, changes), tmp_path / "run")
+    theirs_of = theirs(home / "bert", "bert").state_dict()
+    trainer.run()
+    readers = [m for n in trainer.networks.values() for m in n.modules() if isinstance(m, PretrainedTextReader)]
+    assert len(readers) == (2 if "gan" in name else 1)
+    for reader in readers:
+        for key, tensor in reader.network.state_dict().items():
+            assert torch.equal(tensor, theirs_of[key])

@@ -29,6 +29,7 @@ _OF_SOURCES = {
     "architecture": ("vectors", "pretrained"),
     "words": ("vectors",),
     "layer": ("pretrained",),
+    "unknown": ("pretrained",),
 }
 
 
@@ -44,7 +45,8 @@ class TextEncoderConfig(Config):
 
     ``train``: what goes on learning of it: ``none``; ``all``; or, of a language model, a number: so many
     layers below the hidden state, with the norm behind the last. Their ``vocabulary``, the language model's
-    ``layers``, and ``architecture``, what a model's folder must tell of the source, are read from it.
+    ``layers`` and ``unknown``, the id that stands for what is hidden, and ``architecture``, what a model's
+    folder must tell of the source, are read from it.
     """
 
     kind: Literal["transformer", "lstm", "bag", "vectors", "pretrained"] = "transformer"
@@ -57,7 +59,13 @@ class TextEncoderConfig(Config):
     words: int | None = Field(default=None, ge=1)
     layer: int | None = Field(default=None, le=-1)
     train: Literal["none", "all"] | Annotated[int, Field(ge=1)] | None = None
+    unknown: int | None = Field(default=None, ge=0)
     architecture: dict[str, Any] | None = None
+
+    @property
+    def unknown_id(self) -> int:
+        """The id that stands for a word that is not known, or is hidden."""
+        return 1 if self.unknown is None else self.unknown
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, dump: Any) -> dict[str, Any]:
@@ -127,7 +135,12 @@ def _of_language_model(data: Mapping[str, Any]) -> dict[str, Any]:
     most, asked = found.most_tokens, data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default)
     if most is not None and asked > most:
         raise ValueError(f"max_tokens = {asked}: {data['source']} reads at most {most} tokens")
-    return {"vocabulary": found.vocabulary, "layers": found.layers, "architecture": found.architecture}
+    return {
+        "vocabulary": found.vocabulary,
+        "layers": found.layers,
+        "unknown": found.unknown,
+        "architecture": found.architecture,
+    }
 
 
 class TextReader(nn.Module):

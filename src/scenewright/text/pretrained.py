@@ -34,12 +34,14 @@ def load_tokenizer(folder: Path) -> Any:
 
 class PretrainedText(NamedTuple):
     """What a language model is. ``architecture``: its configuration, without its name and version;
-    ``vocabulary``: ids that it takes; ``layers``: of its network; ``most_tokens``: the longest text that it
+    ``vocabulary``: ids that it takes; ``layers``: of its network; ``unknown``:
+    the id that stands for a hidden word, or for an unknown one; ``most_tokens``: the longest text that it
     reads, None where there is no limit."""
 
     architecture: dict[str, Any]
     vocabulary: int
     layers: int
+    unknown: int
     most_tokens: int | None
 
 
@@ -60,15 +62,18 @@ def describe(source: str) -> PretrainedText:
     layers = getattr(config, "num_hidden_layers", None)
     if not layers or not getattr(config, "hidden_size", None) or not getattr(config, "vocab_size", None):
         raise ValueError(f"{source} holds a network of the kind {config.model_type}, which reads no texts")
+    tokenizer = _tokenizer(source, local=Path(source).is_dir())
     # In some, the first positions stand for padding; their tokenizers know.
-    limits = [
-        getattr(config, "max_position_embeddings", None),
-        _tokenizer(source, local=Path(source).is_dir()).model_max_length,
-    ]
+    limits = (getattr(config, "max_position_embeddings", None), tokenizer.model_max_length)
     known = [int(limit) for limit in limits if limit is not None and 0 < limit < 10**9]
+    marks = (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id)
     architecture = {k: v for k, v in config.to_dict().items() if k not in _NOT_THE_NETWORK}
     return PretrainedText(
-        json.loads(json.dumps(architecture)), int(config.vocab_size), int(layers), min(known, default=None)
+        architecture=json.loads(json.dumps(architecture)),
+        vocabulary=int(config.vocab_size),
+        layers=int(layers),
+        unknown=next((int(mark) for mark in marks if mark is not None), 0),
+        most_tokens=min(known, default=None),
     )
 
 
