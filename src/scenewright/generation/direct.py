@@ -19,7 +19,7 @@ from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.direct import DirectConfig, DirectNetwork
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class DirectGenerator:
     ``words``: those of its training captions, or empty where that is not recorded."""
 
     model: DirectNetwork
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     model_hash: str = ""
@@ -79,7 +79,7 @@ class DirectGenerator:
             check_length(self.name, prompt, self.config.num_frames)
 
     def notes(self, prompt: Prompt) -> list[str]:
-        notes = notes_of(self.name, self.words, self.native_size, prompt)
+        notes = notes_of(self.name, self.words, self.native_size, prompt, self.config.text.source)
         if self.model.noise_shape == (0,) and prompt.seed:
             notes.append(f"{self.name} makes one video of a text, whatever the seed")
         return notes

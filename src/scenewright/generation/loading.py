@@ -44,7 +44,6 @@ from scenewright.generation.streaming import text_to_video
 from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
 from scenewright.models.denoiser import Denoiser
 from scenewright.registry import RegistryError, models
-from scenewright.text.tokenizer import Tokenizer
 
 DEFAULT_MODEL = "nano"
 
@@ -144,7 +143,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
         network = randomised(card.build())
     return text_to_video(
         model=network,
-        tokenizer=Tokenizer.load(folder / "tokenizer.model"),
+        tokenizer=load_vocabulary(folder)[0],
         settings=card.sampling,
         fast=card.fast,
         autoencoder=_load_autoencoder(folder, card, "cpu"),

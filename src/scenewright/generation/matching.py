@@ -14,7 +14,7 @@ from scenewright.clip import frames_to_tensor
 from scenewright.generation.network_folder import load_network, save_network
 from scenewright.models.direct import shrunk
 from scenewright.models.matching import MatchingNetwork
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class Agreement:
     weights."""
 
     model: MatchingNetwork
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     digest: str = ""

@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.pretrained import PretrainedTokenizer
+from scenewright.text.tokenizer import TextTokenizer, Tokenizer
+from scenewright.text.word_tokenizer import WordTokenizer
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -24,6 +26,8 @@ N = TypeVar("N", bound=nn.Module)
 WEIGHTS = "model.safetensors"
 AUTOENCODER = "autoencoder"
 PLANNER = "planner"
+
+_TOKENIZERS: tuple[type[TextTokenizer], ...] = (Tokenizer, WordTokenizer, PretrainedTokenizer)
 
 #: Where the models of the package are.
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -80,9 +84,33 @@ def digest_of(network: nn.Module, *sizes: bytes, without: str = "") -> str:
     return digest.hexdigest()
 
 
-def save_vocabulary(folder: Path, tokenizer: Tokenizer, words: Iterable[str]) -> None:
+def has_tokenizer(folder: Path) -> bool:
+    """Whether there is one of any kind."""
+    return any((folder / kind.FILE).exists() for kind in _TOKENIZERS)
+
+
+def load_tokenizer(folder: Path) -> TextTokenizer:
+    """The tokenizer of a folder, of whichever kind its file is.
+
+    Raises:
+        ModelError: it is missing or broken, or there are several.
+    """
+    found = [kind for kind in _TOKENIZERS if (folder / kind.FILE).exists()]
+    if len(found) > 1:
+        names = " and ".join(kind.FILE for kind in found)
+        raise ModelError(f"{folder} has {names}; export the model again, into another folder")
+    kind = found[0] if found else Tokenizer
+    try:
+        return kind.load(folder / kind.FILE)
+    except (OSError, RuntimeError):
+        raise ModelError(f"{folder} has no readable {kind.FILE}; export the model again") from None
+    except ValueError as error:
+        raise ModelError(f"{folder / kind.FILE}: {error}") from None
+
+
+def save_vocabulary(folder: Path, tokenizer: TextTokenizer, words: Iterable[str]) -> None:
     """Write what :func:`load_vocabulary` reads."""
-    tokenizer.save(folder / "tokenizer.model")
+    tokenizer.save(folder / tokenizer.FILE)
     (folder / "words.txt").write_text("\n".join(sorted(words)) + "\n", "utf-8")
 
 
@@ -94,17 +122,13 @@ def family_in(content: bytes) -> str:
         return ""
 
 
-def load_vocabulary(folder: Path) -> tuple[Tokenizer, frozenset[str]]:
+def load_vocabulary(folder: Path) -> tuple[TextTokenizer, frozenset[str]]:
     """The tokenizer, and the words of the training captions, empty where they are not recorded.
 
     Raises:
         ModelError: the tokenizer is missing or broken.
     """
-    try:
-        tokenizer = Tokenizer.load(folder / "tokenizer.model")
-    except (OSError, RuntimeError):
-        raise ModelError(f"{folder} has no readable tokenizer.model; export the model again") from None
-    words = folder / "words.txt"
+    tokenizer, words = load_tokenizer(folder), folder / "words.txt"
     return tokenizer, frozenset(words.read_text("utf-8").split()) if words.is_file() else frozenset()
 
 

@@ -23,7 +23,7 @@ from scenewright.generation.model_folder import (
     save_weights,
 )
 from scenewright.registry import RegistryError, models
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -46,7 +46,7 @@ class Opened(NamedTuple):
     """``words``: those of the training captions; ``digest``: of the file of weights."""
 
     network: Any
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     words: frozenset[str]
     name: str
     digest: str
@@ -61,7 +61,7 @@ def is_of(family: str, kind: type[nn.Module]) -> bool:
 
 
 def save_network(
-    network: Any, name: str, tokenizer: Tokenizer, words: frozenset[str], folder: Path, dtype: torch.dtype
+    network: Any, name: str, tokenizer: TextTokenizer, words: frozenset[str], folder: Path, dtype: torch.dtype
 ) -> None:
     """Write a model's folder; every file appears whole or not at all. ``network.config`` has its sizes."""
     sizes = network.config.model_dump(mode="json")

@@ -22,7 +22,7 @@ from scenewright.generation.samplers import Denoise, seeded
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.denoiser import Denoiser
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -37,7 +37,7 @@ class TextToVideo:
     """
 
     model: Denoiser
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     settings: SamplingSettings = field(default_factory=SamplingSettings)
     fast: SamplingSettings | None = None
     words: frozenset[str] = frozenset()
@@ -125,7 +125,7 @@ class TextToVideo:
 
     def notes(self, prompt: Prompt) -> list[str]:
         """What the user should know about how this prompt will be met, one plain sentence each."""
-        return notes_of(self.name, self.words, self.native_size, prompt)
+        return notes_of(self.name, self.words, self.native_size, prompt, self.model.config.text.source)
 
     @torch.inference_mode()
     def _generate_one(

@@ -45,12 +45,18 @@ def unknown_words(known: Collection[str], text: str) -> list[str]:
     return list(dict.fromkeys(word for word in found if word not in known))
 
 
-def notes_of(name: str, known: Collection[str], native: tuple[int, int], prompt: Prompt) -> list[str]:
-    """Sentences on words that are not known, and on a size that is not ``native``, (width, height)."""
+def notes_of(
+    name: str, known: Collection[str], native: tuple[int, int], prompt: Prompt, source: str | None = None
+) -> list[str]:
+    """Sentences on words that are not known, and on a size that is not ``native``, (width, height).
+    ``source``: what the text encoder began with, which may know more words."""
     notes = []
     if unknown := unknown_words(known, prompt.text):
         quoted = ", ".join(f'"{word}"' for word in unknown)
-        notes.append(f"{name} does not know {quoted}; it shows its best guess without them")
+        if source is None:
+            notes.append(f"{name} does not know {quoted}; it shows its best guess without them")
+        else:
+            notes.append(f"{name} was not trained with {quoted}; it goes by what {source} knows of them")
     if (wanted := wanted_size(prompt, native)) != native:
         notes.append(f"{name} makes {native[0]}x{native[1]}; the video is resized to {wanted[0]}x{wanted[1]}")
     return notes

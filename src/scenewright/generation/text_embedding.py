@@ -12,7 +12,7 @@ from scenewright.config import fingerprint
 from scenewright.generation.model_folder import digest_of
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.models.text_encoder import TextEncoderConfig, TextReader, by_length
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -21,7 +21,7 @@ class TextEmbedder:
     does not depend on what else is asked for."""
 
     encoder: TextReader
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
 
     @classmethod
     def of(cls, pipeline: TextToVideo) -> TextEmbedder:
@@ -41,7 +41,7 @@ class TextEmbedder:
         """Vectors float32 (B, S, E) and mask bool (B, S) of many texts at once, which is faster than one by
         one and the same but for rounding."""
         ids, mask = self.tokenizer.batch(texts, self.config.max_tokens, multiple=8)
-        device = self.encoder.tokens.weight.device
+        device = next(self.encoder.parameters()).device
         ids, mask = ids.to(device), mask.to(device)
         return by_length(lambda x, seen: self.encoder(x, seen)[0], ids, mask), mask
 
@@ -49,7 +49,7 @@ class TextEmbedder:
     def embed(self, text: str) -> torch.Tensor:
         """The vectors of a text's tokens, float16 (S, E), on the CPU; S at most the encoder's limit."""
         ids, mask = self.tokenizer.batch([text], self.config.max_tokens)
-        device = self.encoder.tokens.weight.device
+        device = next(self.encoder.parameters()).device
         words, _ = self.encoder(ids.to(device), mask.to(device))
         return words[0].to("cpu", torch.float16)
 

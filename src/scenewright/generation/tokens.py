@@ -171,6 +171,8 @@ def load_tokens(folder: Path, device: str | torch.device = "cpu") -> TokenGenera
         ModelError: a file is missing, broken or of something else.
     """
     found = load_network(folder, TokenTransformer, "draws the tokens of videos")
+    if not isinstance(found.tokenizer, Tokenizer):
+        raise ModelError(f"{folder} has another tokenizer than a {Tokenizer.FILE}, which its network reads")
     autoencoder = load_autoencoder(folder / AUTOENCODER, device)
     check_fit(found.network.config, autoencoder, folder)
     return TokenGenerator(

@@ -1,32 +1,71 @@
-"""Readers of texts, trained along with the model that they condition; any model takes any of them.
+"""Readers of texts, trained along with the model that they condition, or begun with what was learned elsewhere;
+any model takes any of them.
 
 B = batch, S = tokens, D = width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import model_serializer, model_validator
+from pydantic import Field, model_serializer, model_validator
 from torch import nn
 
 from scenewright.config import Config
 from scenewright.models.blocks.transformer import TransformerLayer
+from scenewright.text.pretrained import PretrainedTokenizer, describe
+from scenewright.text.tokenizer import TextTokenizer
+from scenewright.text.vectors import read_vectors
+from scenewright.text.word_tokenizer import FIRST_WORD, WordTokenizer
+
+
+#: Fields that only text encoders with a ``source`` have, and the kinds that take them.
+_OF_SOURCES = {
+    "source": ("vectors", "pretrained"),
+    "train": ("vectors", "pretrained"),
+    "architecture": ("vectors", "pretrained"),
+    "words": ("vectors",),
+    "layer": ("pretrained",),
+    "unknown": ("pretrained",),
+}
 
 
 class TextEncoderConfig(Config):
     """``kind``: ``transformer``, a small bidirectional one over sub-word tokens; ``lstm``, ``layers`` of long
     short-term memory in both directions; ``bag``, the tokens' vectors alone, in no order. ``heads`` are the
-    transformer's."""
+    transformer's. Two begin with what was learned elsewhere, from ``source``:
 
-    kind: Literal["transformer", "lstm", "bag"] = "transformer"
+    - ``vectors``: a file of word vectors (GloVe, word2vec), of which the first ``words`` are kept.
+    - ``pretrained``: a language model for ``transformers``, a folder or a name on the hub. ``layer`` counts
+      its hidden states from the end: -1 is its output, with its last norm; -2 what goes into its last layer;
+      and so on to the vectors that go into the first.
+
+    ``train``: what goes on learning of it: ``none``; ``all``; or, of a language model, a number: so many
+    layers below the hidden state, with the norm behind the last. Their ``vocabulary``, the language model's
+    ``layers`` and ``unknown``, the id that stands for what is hidden, and ``architecture``, what a model's
+    folder must tell of the source, are read from it.
+    """
+
+    kind: Literal["transformer", "lstm", "bag", "vectors", "pretrained"] = "transformer"
     vocabulary: int = 1024
     width: int = 256
     layers: int = 3
     heads: int = 4
     max_tokens: int = 64
+    source: str | None = None
+    words: int | None = Field(default=None, ge=1)
+    layer: int | None = Field(default=None, le=-1)
+    train: Literal["none", "all"] | Annotated[int, Field(ge=1)] | None = None
+    unknown: int | None = Field(default=None, ge=0)
+    architecture: dict[str, Any] | None = None
+
+    @property
+    def unknown_id(self) -> int:
+        """The id that stands for a word that is not known, or is hidden."""
+        return 1 if self.unknown is None else self.unknown
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, dump: Any) -> dict[str, Any]:
@@ -34,33 +73,120 @@ class TextEncoderConfig(Config):
         data: dict[str, Any] = dump(self)
         if self.kind == "transformer":
             data.pop("kind", None)
+        for name, kinds in _OF_SOURCES.items():
+            if self.kind not in kinds:
+                data.pop(name, None)
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_source(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        kind = data.get("kind", "transformer")
+        for name, kinds in _OF_SOURCES.items():
+            if data.get(name) is not None and kind not in kinds:
+                raise ValueError(f"{name} = {data[name]!r} does nothing for kind = {kind}; leave it out")
+        source = data.get("source")
+        if kind not in _OF_SOURCES["source"]:
+            return data
+        if not isinstance(source, str | Path) or not str(source):
+            what = "a file of word vectors" if kind == "vectors" else "a folder, or a name on the hub"
+            raise ValueError(f"kind = {kind} needs source: {what}")
+        chosen = {k: v for k, v in data.items() if v is not None} | {"source": str(source)}
+        chosen.setdefault("train", "none")
+        chosen.setdefault(*(("words", 50_000) if kind == "vectors" else ("layer", -1)))
+        if "architecture" not in chosen:
+            chosen |= _of_vectors(chosen) if kind == "vectors" else _of_language_model(chosen)
+        return chosen
 
     @model_validator(mode="after")
     def _check(self) -> TextEncoderConfig:
         if self.kind == "lstm" and self.width % 2:
             raise ValueError(f"an LSTM reads in two directions, so width = {self.width} must be even")
+        if self.kind == "vectors" and self.train not in ("none", "all"):
+            raise ValueError(f"train = {self.train} of kind = vectors should be none or all")
+        if self.kind == "pretrained":
+            assert self.layer is not None
+            below = self.layers + 1 + self.layer
+            if below < 0:
+                raise ValueError(
+                    f"layer = {self.layer}: {self.source} has {self.layers} layers; choose from -1 to "
+                    f"{-self.layers - 1}, the vectors that go into the first"
+                )
+            if isinstance(self.train, int) and self.train > below:
+                raise ValueError(
+                    f"train = {self.train}: {below} layers of {self.source} are below layer = {self.layer}; "
+                    "train fewer, or all"
+                )
         return self
+
+
+def _of_vectors(data: Mapping[str, Any]) -> dict[str, Any]:
+    found = read_vectors(Path(data["source"]), int(data["words"]))
+    return {
+        "vocabulary": FIRST_WORD + len(found.words),
+        "architecture": {"dimension": found.table.shape[1]},
+    }
+
+
+def _of_language_model(data: Mapping[str, Any]) -> dict[str, Any]:
+    found = describe(data["source"])
+    most, asked = found.most_tokens, data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default)
+    if most is not None and asked > most:
+        raise ValueError(f"max_tokens = {asked}: {data['source']} reads at most {most} tokens")
+    return {
+        "vocabulary": found.vocabulary,
+        "layers": found.layers,
+        "unknown": found.unknown,
+        "architecture": found.architecture,
+    }
 
 
 class TextReader(nn.Module):
     """A network from ids int64 (B, S) and mask bool (B, S), True on tokens and on at least one a row, to the
     vectors of the tokens (B, S, D) and of the whole text (B, D)."""
 
-    tokens: nn.Embedding
-
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
         self.config = config
 
+    def begin(self) -> None:
+        """Take over what was learned elsewhere, from the source. ValueError, in one line, where it is not
+        there or is another one than the configuration tells of."""
+
 
 def build_text_encoder(config: TextEncoderConfig) -> TextReader:
+    """With fresh weights; :meth:`TextReader.begin` takes over those of a source."""
+    # Not above: they are readers, too.
+    from scenewright.models.pretrained_text import PretrainedTextReader
+    from scenewright.models.word_vectors import WordVectorReader
+
     kinds: dict[str, type[TextReader]] = {
         "transformer": TextEncoder,
         "lstm": LSTMTextEncoder,
         "bag": BagOfWords,
+        "vectors": WordVectorReader,
+        "pretrained": PretrainedTextReader,
     }
     return kinds[config.kind](config)
+
+
+def begin_text_encoders(network: nn.Module) -> None:
+    """:meth:`TextReader.begin` of every one in a network."""
+    for module in network.modules():
+        if isinstance(module, TextReader):
+            module.begin()
+
+
+def source_tokenizer(config: TextEncoderConfig) -> TextTokenizer | None:
+    """The tokenizer that a source brings along; None for text encoders that begin with nothing."""
+    if config.source is None:
+        return None
+    if config.kind == "vectors":
+        assert config.words is not None
+        return WordTokenizer(read_vectors(Path(config.source), config.words).words)
+    return PretrainedTokenizer.of(config.source)
 
 
 class BagOfWords(TextReader):

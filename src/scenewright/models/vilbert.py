@@ -189,7 +189,7 @@ class ViLBERT(MatchingNetwork):
         shares = self.config.masked
         hidden = (torch.rand(mask_BS.shape, device=words.device) < shares[0]) & mask_BS
         # The text encoder has seen what is masked here; the ids are read anew, without it.
-        blind = ids_BS.masked_fill(hidden, 1)
+        blind = ids_BS.masked_fill(hidden, self.config.text.unknown_id)
         seen = torch.where(hidden[..., None], self.unknown_word, self.text_encoder(blind, mask_BS)[0])
         said, _ = self.streams(seen, patches, mask_BS)
         losses = F.cross_entropy(self.say(said).float().transpose(1, 2), ids_BS, reduction="none")

@@ -1,11 +1,12 @@
-"""Sub-word tokenizer: a SentencePiece unigram model in one small file."""
+"""Tokenizers: what all have in common, and the usual one, a SentencePiece unigram model in one small file."""
 
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import sentencepiece
 
@@ -13,8 +14,66 @@ if TYPE_CHECKING:
     import torch
 
 
-class Tokenizer:
-    """Text to token ids. Id 0 pads, 1 is unknown, 2 begins and 3 ends a text."""
+class TextTokenizer(ABC):
+    """Text to token ids. It is one file, which is kept in the folder of a model."""
+
+    #: The name of that file; it tells which kind of tokenizer it holds.
+    FILE: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: Path) -> Self:
+        """OSError, RuntimeError or ValueError: the file is missing or broken."""
+
+    @property
+    @abstractmethod
+    def serialized(self) -> bytes:
+        """The contents of its file."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many ids there are."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Ids of one text, with its marks of begin and end; at least one."""
+
+    @abstractmethod
+    def pieces(self, text: str) -> list[str]:
+        """What each of the ids of :meth:`encode` stands for; the marks of begin and end are empty."""
+
+    def save(self, path: Path) -> None:
+        Path(path).write_bytes(self.serialized)
+
+    def batch(
+        self, texts: Sequence[str], max_tokens: int, *, multiple: int = 1, pad_to_max: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids int64 (B, S) and mask bool (B, S), S at most ``max_tokens``; longer texts are cut at the end,
+        before the mark that ends them. Behind the ends of texts are zeros.
+
+        S is the longest text's length rounded up to a ``multiple``, or always ``max_tokens``.
+        """
+        import torch
+
+        rows = [self._cut(self.encode(text), max_tokens) for text in texts]
+        longest = max(len(row) for row in rows)
+        length = max_tokens if pad_to_max else min(max_tokens, -(-longest // multiple) * multiple)
+        ids = torch.zeros(len(rows), length, dtype=torch.int64)
+        mask = torch.zeros(len(rows), length, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = True
+        return ids, mask
+
+    def _cut(self, row: list[int], most: int) -> list[int]:
+        return row if len(row) <= most else [*row[: most - 1], row[-1]]
+
+
+class Tokenizer(TextTokenizer):
+    """Sub-words. Id 0 pads, 1 is unknown, 2 begins and 3 ends a text."""
+
+    FILE = "tokenizer.model"
 
     def __init__(self, model: bytes) -> None:
         self._model = model
@@ -22,7 +81,7 @@ class Tokenizer:
         self._processor.load_from_serialized_proto(model)
 
     @classmethod
-    def load(cls, path: Path) -> Tokenizer:
+    def load(cls, path: Path) -> Self:
         return cls(Path(path).read_bytes())
 
     @classmethod
@@ -47,12 +106,8 @@ class Tokenizer:
         )
         return cls(model.getvalue())
 
-    def save(self, path: Path) -> None:
-        Path(path).write_bytes(self._model)
-
     @property
     def serialized(self) -> bytes:
-        """The contents of its file."""
         return self._model
 
     @property
@@ -71,21 +126,3 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self._processor.decode([i for i in ids if i > 3]))
-
-    def batch(
-        self, texts: Sequence[str], max_tokens: int, *, multiple: int = 1, pad_to_max: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids int64 (B, S) and mask bool (B, S), S at most ``max_tokens``; longer texts are cut at the end.
-
-        S is the longest text's length rounded up to a ``multiple``, or always ``max_tokens``.
-        """
-        import torch
-
-        rows = [self.encode(text) for text in texts]
-        rows = [row if len(row) <= max_tokens else [*row[: max_tokens - 1], 3] for row in rows]
-        longest = max(len(row) for row in rows)
-        length = max_tokens if pad_to_max else min(max_tokens, -(-longest // multiple) * multiple)
-        ids = torch.zeros(len(rows), length, dtype=torch.int64)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row)
-        return ids, ids != 0

@@ -32,7 +32,8 @@ class FreezeConfig(Config):
 
 
 class Freezer:
-    """Sets ``requires_grad`` of the parameters that ``config`` names; the others are left as they are.
+    """Sets ``requires_grad`` of the parameters that ``config`` names; the others are left as they are, and so
+    are those that the network itself keeps from learning, such as a pretrained text encoder's.
 
     Raises:
         ValueError: a pattern matches no parameter, or none that it could unfreeze; nothing would train at
@@ -45,10 +46,12 @@ class Freezer:
         self._begins: dict[str, float] = {}
         for stage in sorted(config.unfreeze, key=lambda stage: stage.at_step):
             for pattern in stage.patterns:
-                for name in _matching(pattern, self._parameters):
+                for name in matching(pattern, self._parameters):
                     self._begins.setdefault(name, stage.at_step)
+        still = {name for name, parameter in self._parameters.items() if not parameter.requires_grad}
+        self._begins.update(dict.fromkeys(still & set(self._begins), float("inf")))
         for pattern in config.never:
-            self._begins.update(dict.fromkeys(_matching(pattern, self._parameters), float("inf")))
+            self._begins.update(dict.fromkeys(matching(pattern, self._parameters), float("inf")))
         self._refuse_idle(config)
         if not any(self._trains(name, 0) for name in self._parameters):
             raise ValueError("freezing leaves no parameter to train at step 0; narrow its patterns")
@@ -77,16 +80,17 @@ class Freezer:
         """Patterns of ``unfreeze`` that decide about no parameter, because others come before them."""
         for stage in config.unfreeze:
             for pattern in stage.patterns:
-                if all(self._begins[n] != stage.at_step for n in _matching(pattern, self._parameters)):
+                if all(self._begins[n] != stage.at_step for n in matching(pattern, self._parameters)):
                     raise ValueError(
-                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step or "
-                        "never has all its parameters; leave it out"
+                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step, never "
+                        "or the network itself (network.text.train) has all its parameters; leave it out"
                     )
 
 
-def _matching(pattern: str, names: Iterable[str]) -> list[str]:
-    matching = [name for name in names if fnmatchcase(name, pattern)]
-    if not matching:
+def matching(pattern: str, names: Iterable[str]) -> list[str]:
+    """The names that match. ValueError where none does."""
+    found = [name for name in names if fnmatchcase(name, pattern)]
+    if not found:
         close = difflib.get_close_matches(pattern, list(names), n=3, cutoff=0.0)
         raise ValueError(f"no parameter's name matches {pattern!r}; the closest are {', '.join(close)}")
-    return matching
+    return found

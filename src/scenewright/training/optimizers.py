@@ -6,13 +6,15 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import nn
 
 from scenewright.config import ChoiceConfig
+from scenewright.training.freezing import matching
 from scenewright.training.parallel.tensor import gather, split_like
 
 #: Coefficients of the quintic Newton-Schulz iteration (Jordan et al. 2024).
@@ -20,6 +22,7 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 _BLOCK = re.compile(r"(?:.*?\.)?blocks\.\d+(?=\.)")
 _HIDDEN = re.compile(r"(?:^|\.)(?:blocks|layers)\.\d+\.")
+_NOT_FOR_MUON = re.compile(r"modulation|(?:text_encoder|reader)\.network\.")
 
 _ADAMW = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.01}
 
@@ -30,6 +33,8 @@ class OptimizerConfig(ChoiceConfig):
     - ``lr``: the peak rate. Muon and the AdamW beside it share it: Muon's update is scaled to AdamW's
       typical size.
     - ``layer_decay``: below 1, the rates fall with depth: see :func:`build_optimizers`.
+    - ``rates``: what the rates of some parameters are multiplied by, by shell patterns of their names, such
+      as ``text_encoder.network.*``: a tenth for what is pretrained. Of several that match, the last counts.
     - ``weight_decay``: of matrices and kernels, not of vectors. Decoupled from the gradient in ``adamw``,
       ``muon`` and ``schedule_free_adamw`` (Loshchilov & Hutter 2019), added to it in the others.
     - ``momentum``, ``nesterov`` (``sgd``), ``smoothing`` (of the squared gradient) and ``centered``
@@ -60,6 +65,7 @@ class OptimizerConfig(ChoiceConfig):
     name: Literal["sgd", "rmsprop", "adam", "adamw", "muon", "schedule_free_adamw"] = "muon"
     lr: float = Field(default=1e-3, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
+    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
     weight_decay: float | None = Field(default=None, ge=0)
     beta1: float | None = Field(default=None, ge=0, lt=1)
     beta2: float | None = Field(default=None, ge=0, lt=1)
@@ -181,7 +187,8 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
     With ``layer_decay`` d a parameter's rate is lr d^k (Clark et al. 2020, "ELECTRA", after Howard & Ruder
     2018, "ULMFiT"). k counts from the top, in the order in which the model's parts are made: 0 for what
     follows the last of its ``blocks.N``, 1 for that block, and so on down; one more than the first block's
-    for what comes before it. Each group holds its d^k as ``lr_scale``; see :func:`set_rate`.
+    for what comes before it. Each group holds its d^k, times that of ``rates``, as ``lr_scale``; see
+    :func:`set_rate`. Muon leaves pretrained language models to AdamW, by which they were trained.
 
     Raises:
         ValueError: ``layer_decay`` is below 1 and the model has no ``blocks.N``, or the package that
@@ -192,10 +199,11 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
     hidden: dict[tuple[float, float], dict[str, Any]] = {}
     others: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in parameters.items():
-        scale = config.layer_decay ** depth[name]
+        factors = [factor for pattern, factor in config.rates.items() if fnmatchcase(name, pattern)]
+        scale = config.layer_decay ** depth[name] * (factors[-1] if factors else 1.0)
         decay: float = config.chosen["weight_decay"] if parameter.ndim >= 2 else 0.0
         to_muon = config.name == "muon" and parameter.ndim == 2 and _HIDDEN.search(name)
-        groups = hidden if to_muon and "modulation" not in name else others
+        groups = hidden if to_muon and not _NOT_FOR_MUON.search(name) else others
         group = groups.setdefault(
             (scale, decay),
             {"params": [], "lr": config.lr * scale, "lr_scale": scale, "weight_decay": decay},
@@ -207,6 +215,13 @@ def build_optimizers(model: nn.Module, config: OptimizerConfig) -> list[torch.op
     if others:
         optimizers.append(_elementwise(list(others.values()), config))
     return optimizers
+
+
+def check_rates(config: OptimizerConfig, networks: Iterable[nn.Module]) -> None:
+    """ValueError for a pattern of ``rates`` that matches no parameter of any of the networks."""
+    names = [name for network in networks for name, _ in network.named_parameters()]
+    for pattern in config.rates:
+        matching(pattern, names)
 
 
 def set_rate(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:

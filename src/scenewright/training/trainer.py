@@ -44,7 +44,7 @@ from scenewright.training.feed import Feed
 from scenewright.training.float8 import to_float8
 from scenewright.training.freezing import Freezer
 from scenewright.training.objectives import MODEL, Inputs, Objective, build_objective
-from scenewright.training.optimizers import build_optimizers, set_rate
+from scenewright.training.optimizers import build_optimizers, check_rates, set_rate
 from scenewright.training.parallel import (
     average_buffers,
     average_gradients,
@@ -100,6 +100,7 @@ class Trainer:
                 copy_from_main(network, self.layout)
             self.networks |= objective.networks
         check_players([name for name in self.networks if name != MODEL], recipe.parallel)
+        check_rates(recipe.optimizer, [bare(network) for network in self.networks.values()])
         self.optimizers = {player: self._optimizers(network) for player, network in self.networks.items()}
         self.schedule = build_schedule(recipe.schedule, recipe.total_steps)
         self.freezer = Freezer(bare(self.model), recipe.freeze)

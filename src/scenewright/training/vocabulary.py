@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from scenewright.data.world_source import say
+from scenewright.models.text_encoder import TextEncoderConfig, source_tokenizer
 from scenewright.seeds import keyed_seed
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer, Tokenizer
 from scenewright.world.layout import SamplerConfig, sample_description
 from scenewright.world.splits import known_words
 
@@ -18,6 +19,11 @@ CORPUS = 20_000
 def training_tokenizer(vocabulary: int) -> Tokenizer:
     """A tokenizer fitted to captions of scenes of every difficulty; the same for the same vocabulary."""
     return Tokenizer.train(_corpus(), vocabulary)
+
+
+def tokenizer_for(text: TextEncoderConfig) -> TextTokenizer:
+    """That of a text encoder's source, or one fitted to captions."""
+    return source_tokenizer(text) or training_tokenizer(text.vocabulary)
 
 
 def training_words() -> frozenset[str]:

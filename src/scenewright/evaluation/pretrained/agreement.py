@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from scenewright.evaluation.measures import Measure, Sample
-from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load, load_tokenizer
+from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load
+from scenewright.text.pretrained import load_tokenizer
 from scenewright.evaluation.semantics.described import described
 
 #: Before the prompt, as in CLIPScore (Hessel et al. 2021).

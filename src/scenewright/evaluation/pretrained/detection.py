@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from scenewright.evaluation.measures import Measure, Sample
-from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load, load_tokenizer
+from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load
+from scenewright.text.pretrained import load_tokenizer
 from scenewright.evaluation.semantics.detection import Detection, iou, named_scores
 
 #: Detectors that are told what to look for; the others know their own classes.

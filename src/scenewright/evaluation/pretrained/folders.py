@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,15 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-
-def transformers() -> Any:
-    """The library. ValueError where it is not installed."""
-    try:
-        return importlib.import_module("transformers")
-    except ImportError:
-        raise ValueError(
-            "pretrained networks need transformers; install it: pip install 'scenewright[pretrained]'"
-        ) from None
+from scenewright.text.pretrained import transformers
 
 
 @lru_cache(maxsize=4)
@@ -42,16 +33,6 @@ def load(folder: Path, kind: str) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ValueError(f"{folder} holds no {kind}: {str(error).strip().splitlines()[0]}") from None
     return network.eval()
-
-
-@lru_cache(maxsize=4)
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder. ValueError where it has none."""
-    library = transformers()
-    try:
-        return library.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder} has no tokenizer: {str(error).strip().splitlines()[0]}") from None
 
 
 def config_of(folder: Path, name: str = "config.json") -> dict[str, Any]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from scenewright.generation.model_folder import has_tokenizer, load_tokenizer
 from scenewright.generation.network_folder import load_network
 from scenewright.generation.settings import SamplingSettings
+from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.registry import models
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, streams_of
-from scenewright.training.vocabulary import training_tokenizer
+from scenewright.training.vocabulary import tokenizer_for
 
 if TYPE_CHECKING:
     from scenewright.training.config import TrainingRecipe
 
 
 class PixelReaderFamily(Family):
-    """A tokenizer fitted to the world's captions, and a network of pixels that reads them."""
+    """A tokenizer, fitted to the world's captions or of the text encoder's source, and a network of pixels that
+    reads by it."""
 
     #: What the networks are, for messages, and their kind.
     kind: type[nn.Module]
@@ -47,24 +49,25 @@ class PixelReaderFamily(Family):
                 raise ValueError(f"the network is for (frames, height, width) {wanted}; the data has {found}")
 
     def prepare(self) -> None:
-        path = self._tokenizer_path
-        if path.exists():
+        if has_tokenizer(self.output):
             return
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.text.vocabulary)
-        tokenizer.save(path)
+            tokenizer = tokenizer_for(self._config.text)
+        tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self._tokenizer_path)
+    def tokenizer(self) -> TextTokenizer:
+        return load_tokenizer(self.output)
 
     def network(self) -> nn.Module:
         network: nn.Module = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             begun = load_network(self.recipe.init_from, self.kind, self.what).network
             network.load_state_dict(begun.state_dict())
+        else:
+            begin_text_encoders(network)
         return network
 
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,7 +76,3 @@ class PixelReaderFamily(Family):
     @property
     def _config(self) -> Any:
         return self.recipe.network
-
-    @property
-    def _tokenizer_path(self) -> Path:
-        return self.output / "tokenizer.model"

@@ -17,6 +17,7 @@ from scenewright.data.streams import Batch, StreamConfig
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, read_autoencoder_card
 from scenewright.generation.given import given_input
 from scenewright.generation.loading import load_pipeline, save_pipeline
+from scenewright.generation.model_folder import has_tokenizer, load_tokenizer
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner
 from scenewright.generation.streaming import text_to_video
@@ -24,8 +25,9 @@ from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.denoiser import Denoiser
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.models.modulation import low_rank_modulations
+from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.registry import models
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
 from scenewright.training.objectives import (
     DiffusionConfig,
@@ -35,7 +37,7 @@ from scenewright.training.objectives import (
     GivenFramesConfig,
     ObjectiveConfig,
 )
-from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
+from scenewright.training.vocabulary import tokenizer_for, training_captions, training_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,16 +87,16 @@ class TextToVideoFamily(Family):
         self._check_latents()
         self._check_texts()
         self._check_teachers()
-        path = self._tokenizer_path
-        if path.exists():
+        if has_tokenizer(self.output):
             return
+        tokenizer: TextTokenizer
         if self.embedder is not None:
             tokenizer = self.embedder.tokenizer
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.text.vocabulary)
-        tokenizer.save(path)
+            tokenizer = tokenizer_for(self._config.text)
+        tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
     def autoencoder(self) -> Autoencoder | None:
@@ -115,13 +117,15 @@ class TextToVideoFamily(Family):
         return None if folder is None else load_planner(folder, self.device)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self._tokenizer_path)
+    def tokenizer(self) -> TextTokenizer:
+        return load_tokenizer(self.output)
 
     def network(self) -> Denoiser:
         network: Denoiser = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
+        elif self.embedder is None:
+            begin_text_encoders(network)
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
@@ -238,10 +242,6 @@ class TextToVideoFamily(Family):
     @property
     def _config(self) -> Any:
         return self.recipe.network
-
-    @property
-    def _tokenizer_path(self) -> Path:
-        return self.output / "tokenizer.model"
 
 
 def _check_given(recipe: TrainingRecipe, network: Any, given: GivenFramesConfig | None) -> None:

@@ -24,6 +24,7 @@ from scenewright.data.streams import Batch
 from scenewright.generation.matching import Agreement, load_agreement
 from scenewright.models.direct import DirectConfig, Made
 from scenewright.models.judge import Judge, JudgeConfig
+from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.adversarial import (
     AdversarialLossConfig,
@@ -103,6 +104,11 @@ class JudgedConfig(AdversarialLossConfig):
                     f"the judge {judge.name} reads {judge.reader.vocabulary} tokens, and the network "
                     f"{network.text.vocabulary}; set both to the same"
                 )
+            if judge.text != "none" and judge.reader.source not in (None, network.text.source):
+                raise ValueError(
+                    f"the judge {judge.name} reads the tokens of {judge.reader.source}, and the network others; "
+                    "give both the same source"
+                )
             if judge.actions and judge.actions != actions:
                 raise ValueError(
                     f"the judge {judge.name} names {judge.actions} actions; the network {actions}"
@@ -128,6 +134,8 @@ class Judged(Objective):
     def __init__(self, config: JudgedConfig, network: DirectConfig) -> None:
         self.config, self.network = config, network
         self.judges = {judge.name: Judge(judge, network.levels[judge.level]) for judge in config.judges}
+        for judge in self.judges.values():
+            begin_text_encoders(judge)
         self.settings = {judge.name: judge for judge in config.judges}
         self.agreement: Agreement | None = None
         if config.agreement is not None:
@@ -334,8 +342,10 @@ def _weighed(
 @contextmanager
 def _unchanged(network: nn.Module) -> Iterator[None]:
     """No gradients for its parameters are computed meanwhile."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     network.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for parameter in learning:
+            parameter.requires_grad_(True)
