@@ -40,7 +40,9 @@ class DirectFamily(PixelReaderFamily):
                 judged += 1
                 for data in streams_of(recipe):
                     objective.check(network, models.get(network.family).PENALTIES, data.facts)
-            elif not isinstance(objective, RegressionConfig):
+            elif isinstance(objective, RegressionConfig):
+                objective.check(models.get(network.family).PENALTIES)
+            else:
                 raise ValueError(
                     f"a network of the family {network.family} is trained by objective.name = adversarial or "
                     "regression"
