@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Tag
 
 from scenewright.config import kind
+from scenewright.training.objectives.actor_critic import ActorCritic, ActorCriticConfig
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.objectives.few_steps import FewSteps, FewStepsConfig
 from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
@@ -24,6 +25,7 @@ ObjectiveConfig = Annotated[
     | Annotated[PlanningConfig, Tag("planning")]
     | Annotated[RegressionConfig, Tag("regression")]
     | Annotated[JudgedConfig, Tag("adversarial")]
+    | Annotated[ActorCriticConfig, Tag("actor_critic")]
     | Annotated[MatchingObjectiveConfig, Tag("matching")]
     | Annotated[TokensConfig, Tag("tokens")],
     kind("name", "flow_matching"),
@@ -39,6 +41,8 @@ def build_objective(config: Any, network: Any) -> Objective:
             return Regression(config)
         case JudgedConfig():
             return Judged(config, network)
+        case ActorCriticConfig():
+            return ActorCritic(config)
         case MatchingObjectiveConfig():
             return MatchingObjective()
         case TokensConfig():
@@ -55,6 +59,8 @@ def build_objective(config: Any, network: Any) -> Objective:
 
 __all__ = [
     "MODEL",
+    "ActorCritic",
+    "ActorCriticConfig",
     "Encode",
     "FewSteps",
     "FewStepsConfig",
