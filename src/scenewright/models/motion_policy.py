@@ -38,7 +38,7 @@ PLACEMENT = ("right", "down", "size", "angle", "seen")
 #: What an action of 1 changes of each, and how much more it does before the first frame.
 UNITS, FIRST = (0.1, 0.1, 0.1, 0.2, 1.0), 5.0
 #: Bounds of the logarithm of an action's standard deviation.
-LEAST_SPREAD, MOST_SPREAD = -4.0, 1.0
+LEAST_SPREAD, MOST_SPREAD = -2.5, 1.0
 #: The side of a thing's own picture where its size is 1, as a part of the picture's height.
 EXTENT = 0.6
 
@@ -244,8 +244,8 @@ class MotionPolicy(DirectNetwork):
         for step, unit in zip(range(count), self._steps(count), strict=True):
             state = self.mover(torch.cat([pooled_BD, action, placement], -1), state)
             mean, value = self.mean(state[0]), self.value(state[0])[:, 0]
-            # Begins near a third of a unit.
-            share = (self.spread(state[0]) + 0.4).sigmoid()
+            # Begins near half a unit.
+            share = (self.spread(state[0])).sigmoid()
             spread = LEAST_SPREAD + (MOST_SPREAD - LEAST_SPREAD) * share
             if actions_BTA is not None:
                 action = actions_BTA[:, step]

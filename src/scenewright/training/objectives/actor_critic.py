@@ -125,8 +125,10 @@ class ActorCritic(Objective):
             text = model.encode_text(inputs.ids, inputs.mask)
             noise = inputs.draws.normal("actions", model.noise_shape).to(inputs.x)
             played = model.roll_out(text.pooled, noise)
-            clips, _ = model.render(model.draw(text), played.placements)
-            earned = self.rewards(played.actions, clips.float(), inputs.captions)
+            clips = None
+            if self.agreement is not None:
+                clips = model.render(model.draw(text), played.placements)[0].float()
+            earned = self.rewards(played.actions, clips, inputs.captions)
         again = model.follow(text.pooled, played.actions)
         rewards_BT = torch.stack(list(earned.values())).sum(0)
         advantages_BT = advantages(rewards_BT, again.values.detach(), config.discount, config.trace)
@@ -141,19 +143,18 @@ class ActorCritic(Objective):
         return loss, {name: x.mean().item() for name, x in found.items()}
 
     def rewards(
-        self, actions_BTA: torch.Tensor, clips: torch.Tensor, texts: Sequence[str]
+        self, actions_BTA: torch.Tensor, clips: torch.Tensor | None, texts: Sequence[str]
     ) -> dict[str, torch.Tensor]:
         """What actions, and the clips float (B, 3, T, H, W) of ``texts`` to which they led, earn at each frame:
-        (B, T) by name."""
+        (B, T) by name. Without a network that judges them, clips are not needed."""
         config, earned = self.config, {}
         if config.smoothness:
             earned["smoothness"] = config.smoothness * smoothness(actions_BTA)
         if self.agreement is not None:
-            assert config.agreement_weight is not None
+            assert config.agreement_weight is not None and clips is not None
             logits = self.agreement.logits(clips, self._texts)
-            at_end = torch.zeros(actions_BTA.shape[:2], device=clips.device)
-            at_end[:, -1] = config.agreement_weight * own_text(logits, texts, self._texts)
-            earned["agreement"] = at_end
+            earned["agreement"] = torch.zeros_like(actions_BTA[..., 0])
+            earned["agreement"][:, -1] = config.agreement_weight * own_text(logits, texts, self._texts)
         return earned
 
     def update(

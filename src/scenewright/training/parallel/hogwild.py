@@ -19,6 +19,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any, Literal, NamedTuple
@@ -167,7 +168,8 @@ class HogwildWorkers:
         rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         trains = [parameter.requires_grad for parameter in self.model.parameters()]
         for line, parts in zip(self._lines, shares, strict=True):
-            line.send(_Job(list(parts), rates, trains))
+            with suppress(BrokenPipeError):  # of a worker that is gone, which is found below
+                line.send(_Job(list(parts), rates, trains))
         deadline = time.monotonic() + self.timeout_seconds
         return [
             self._answer(line, process, deadline)
