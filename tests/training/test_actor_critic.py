@@ -18,7 +18,7 @@ from scenewright.training.callbacks.guard import GuardConfig
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.draws import Draws
 from scenewright.training.objectives import ActorCritic, ActorCriticConfig, Inputs, RegressionConfig
-from scenewright.training.objectives.actor_critic import advantages, own_text, smoothness
+from scenewright.training.objectives.actor_critic import advantages, preference, smoothness
 from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.trainer import Trainer
 from scenewright.world.layout import SamplerConfig
@@ -65,18 +65,20 @@ def test_smoothness_is_the_squared_change_of_actions():
     torch.testing.assert_close(smoothness(actions), expected)
 
 
-def test_agreement_is_the_log_probability_of_the_own_text_among_all_others():
+def test_agreement_is_the_probability_that_the_own_text_is_preferred_to_others():
     logits = torch.tensor([[1.0, 2.0, 0.5, 1.0], [0.0, 3.0, 1.0, 0.0]])
-    found = own_text(logits, ["c", "b"], ["a", "b", "c", "a"])
-    expected = [logits[0, :3].log_softmax(0)[2], logits[1, :3].log_softmax(0)[1]]
+    found = preference(logits, ["c", "a"], ["a", "b", "c", "a"])
+    pairs = [logits[0, [2, n]].softmax(0)[0] for n in (0, 1, 3)], [logits[1, [0, n]].softmax(0)[0] for n in (1, 2)]
+    expected = [torch.stack(of_clip).mean() for of_clip in pairs]
     torch.testing.assert_close(found, torch.stack(expected))
+    assert preference(logits[:1, :1], ["a"], ["a"]).tolist() == [0.0]
 
 
 class Bandit(ActorCritic):
     """Earns, at every frame, the first part of the action."""
 
     def rewards(self, actions_BTA, clips, texts):
-        return {"first": actions_BTA[..., 0]}
+        return {"smoothness": actions_BTA[..., 0]}
 
 
 SHARED = {"discount": 1.0, "entropy": 0.0, "smoothness": 1.0}
@@ -88,7 +90,7 @@ def gradients(objective: ActorCritic, clips: int = 4096) -> MotionPolicy:
     network = MotionPolicy(NETWORK)
     loss, parts = objective.loss(network, inputs(("text",) * clips))
     loss.backward()
-    assert parts["reward"] == pytest.approx(sum(parts[n] for n in ("first", "smoothness") if n in parts), abs=1e-4)
+    assert parts["reward"] == pytest.approx(parts["smoothness"], abs=1e-4)
     return network
 
 
@@ -144,7 +146,7 @@ def test_rewards_alone_teach_it_to_go_where_texts_say():
     torch.manual_seed(0)
     network = Square(NETWORK)
     objective = ActorCritic(ActorCriticConfig(smoothness=0.1, entropy=0.001))
-    objective.config = objective.config.model_copy(update={"agreement_weight": 1.0})
+    objective.config = objective.config.model_copy(update={"agreement_weight": 2.0})
     objective.agreement = Sides()
     objective._texts = ("left", "right")
     before = {name: p.clone() for name, p in network.named_parameters()}
@@ -155,9 +157,10 @@ def test_rewards_alone_teach_it_to_go_where_texts_say():
         loss, parts = objective.loss(network, inputs(("left", "right") * 16, step))
         loss.backward()
         optimizer.step()
-        rewards.append(parts["reward"])
-    assert sum(rewards[:5]) / 5 < -1.0
-    assert sum(rewards[-5:]) / 5 > -0.3
+        rewards.append(parts["agreement"])
+        assert parts["reward"] == pytest.approx(2 * parts["agreement"] + 0.1 * parts["smoothness"], abs=1e-5)
+    assert sum(rewards[:5]) / 5 < 0.7
+    assert sum(rewards[-5:]) / 5 > 0.9
     with torch.no_grad():
         both = inputs(("left", "right"))
         clips = network(both.ids, both.mask, torch.zeros(2, *network.noise_shape)).clips

@@ -2,11 +2,15 @@
 
 After Mnih et al. 2016 (A3C). An episode is a clip: at each frame the policy acts, and earns
 
-    smoothness:  - ``smoothness`` times the mean squared difference of the action from the one before, from the
-                 third frame on. Actions are changes of place, size, angle and visibility, so this is the squared
-                 second difference of the thing's path, in the units of actions;
-    agreement:   at the last frame, ``agreement_weight`` times the log-probability, in nats, that a network which
-                 matches clips and texts gives the clip's own text among all texts of the batch.
+    smoothness:  less the mean squared difference of the action from the one before, from the third frame on.
+                 Actions are changes of place, size, angle and visibility, so this is the squared second
+                 difference of the thing's path, in the units of actions;
+    agreement:   at the last frame, the probability by which a network that matches clips and texts prefers the
+                 clip's own text to another one of the batch, a mean over all others: 1 where it is always sure,
+                 a half where it cannot tell;
+
+each times its weight. A log-probability among all texts, by which such networks learn, is no reward: they are so
+sure of clips that were not made as theirs were that a few texts decide it.
 
 No gradient passes through the picture or the network that judges it: the policy learns from what it did alone.
 The critic's expectation and what was earned make advantages (Schulman et al. 2016, "GAE"; with ``trace`` = 1, the
@@ -129,8 +133,9 @@ class ActorCritic(Objective):
             if self.agreement is not None:
                 clips = model.render(model.draw(text), played.placements)[0].float()
             earned = self.rewards(played.actions, clips, inputs.captions)
+            weights = {"smoothness": config.smoothness, "agreement": config.agreement_weight or 0.0}
+            rewards_BT = torch.stack([weights[name] * earned_BT for name, earned_BT in earned.items()]).sum(0)
         again = model.follow(text.pooled, played.actions)
-        rewards_BT = torch.stack(list(earned.values())).sum(0)
         advantages_BT = advantages(rewards_BT, again.values.detach(), config.discount, config.trace)
         returns_BT = advantages_BT + again.values.detach()
         policy_B = -(advantages_BT * again.log_likelihood).mean(1)
@@ -146,15 +151,15 @@ class ActorCritic(Objective):
         self, actions_BTA: torch.Tensor, clips: torch.Tensor | None, texts: Sequence[str]
     ) -> dict[str, torch.Tensor]:
         """What actions, and the clips float (B, 3, T, H, W) of ``texts`` to which they led, earn at each frame:
-        (B, T) by name. Without a network that judges them, clips are not needed."""
-        config, earned = self.config, {}
-        if config.smoothness:
-            earned["smoothness"] = config.smoothness * smoothness(actions_BTA)
+        (B, T) by name, before weights. Without a network that judges them, clips are not needed."""
+        earned = {}
+        if self.config.smoothness:
+            earned["smoothness"] = smoothness(actions_BTA)
         if self.agreement is not None:
-            assert config.agreement_weight is not None and clips is not None
+            assert clips is not None
             logits = self.agreement.logits(clips, self._texts)
             earned["agreement"] = torch.zeros_like(actions_BTA[..., 0])
-            earned["agreement"][:, -1] = config.agreement_weight * own_text(logits, texts, self._texts)
+            earned["agreement"][:, -1] = preference(logits, texts, self._texts)
         return earned
 
     def update(
@@ -195,13 +200,14 @@ def smoothness(actions_BTA: torch.Tensor) -> torch.Tensor:
     return -nn.functional.pad(changes_BT, (2, 0))
 
 
-def own_text(logits_BN: torch.Tensor, texts: Sequence[str], among: Sequence[str]) -> torch.Tensor:
-    """(B,): log-probabilities, in nats, of the texts of clips among others, given logits of each; a text that is
-    there several times counts once."""
-    places = {text: place for place, text in reversed(list(enumerate(among)))}
-    once = torch.tensor(sorted(places.values()), device=logits_BN.device)
-    own = torch.tensor([places[text] for text in texts], device=logits_BN.device)
-    return logits_BN.gather(1, own[:, None])[:, 0] - logits_BN[:, once].logsumexp(1)
+def preference(logits_BN: torch.Tensor, texts: Sequence[str], among: Sequence[str]) -> torch.Tensor:
+    """(B,): the mean probability that the text of each clip is chosen where it and one of ``among`` are offered,
+    given their logits (Bradley & Terry 1952); those that say the same do not count, and 0 where there is no
+    other."""
+    own = torch.tensor([among.index(text) for text in texts], device=logits_BN.device)
+    chosen_BN = (logits_BN.gather(1, own[:, None]) - logits_BN).sigmoid()
+    others_BN = torch.tensor([[a != b for b in among] for a in texts], device=logits_BN.device)
+    return (chosen_BN * others_BN).sum(1) / others_BN.sum(1).clamp(min=1)
 
 
 def advantages(
