@@ -190,8 +190,7 @@ class MotionPolicy(DirectNetwork):
             return Made((clips,), {}, region)
         placements = self.locate(real_BCTHW)
         clips, region = self.render(content, placements)
-        imitated = self.follow(text.pooled, self.actions_of(placements.detach()))
-        return Made((clips,), {"imitation": -imitated.log_likelihood.mean(1) / len(PLACEMENT)}, region)
+        return Made((clips,), {"imitation": self.imitation(text.pooled, placements)}, region)
 
     def draw(self, text: EncodedText) -> Content:
         """What is seen of a text, before anything moves."""
@@ -212,6 +211,12 @@ class MotionPolicy(DirectNetwork):
     def follow(self, pooled_BD: torch.Tensor, actions_BTA: torch.Tensor) -> Rollout:
         """What the policy makes of given actions: its Gaussians and values where they lead."""
         return self._roll(pooled_BD, None, actions_BTA)
+
+    def imitation(self, pooled_BD: torch.Tensor, placements_BTA: torch.Tensor) -> torch.Tensor:
+        """(B,): the negative log-likelihood, a mean over frames and parts, in nats, of the actions that lead to
+        placements, which get no gradient."""
+        followed = self.follow(pooled_BD, self.actions_of(placements_BTA.detach()))
+        return -followed.log_likelihood.mean(1) / len(PLACEMENT)
 
     def actions_of(self, placements_BTA: torch.Tensor) -> torch.Tensor:
         """The actions that lead to placements."""

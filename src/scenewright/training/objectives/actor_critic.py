@@ -53,7 +53,8 @@ class ActorCriticConfig(Config):
     """``smoothness``, ``agreement_weight``: see above; ``agreement``: the folder of the network that judges, of
     clips of the same size or of a part of it. ``discount``: of what is earned a frame later; ``trace``: the
     lambda of GAE. ``value``: weight of the critic's squared error; ``entropy``: of the Gaussians' mean entropy,
-    in nats, which keeps the policy trying. ``workers``: processes that learn at once; ``updates``: how many each
+    in nats, which keeps the policy trying; ``imitation``: of the penalty of that name, of the real clips of the
+    batch, which keeps it near what is usual (Rajeswaran et al. 2018, "DAPG"). ``workers``: processes that learn at once; ``updates``: how many each
     of them makes of its share of a batch; ``timeout_seconds``: after which a step of theirs fails."""
 
     name: Literal["actor_critic"] = "actor_critic"
@@ -64,6 +65,7 @@ class ActorCriticConfig(Config):
     trace: float = Field(default=1.0, ge=0, le=1)
     value: float = Field(default=0.5, gt=0)
     entropy: float = Field(default=0.01, ge=0)
+    imitation: float = Field(default=0.0, ge=0)
     workers: int = Field(default=1, ge=1)
     updates: int = Field(default=1, ge=1)
     timeout_seconds: float = Field(default=600.0, gt=0)
@@ -142,9 +144,14 @@ class ActorCritic(Objective):
         critic_B = (returns_BT - again.values).square().mean(1)
         entropy_B = again.entropy.mean(1)
         loss_B = policy_B + config.value * critic_B - config.entropy * entropy_B
-        loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
         found = {**{name: x.sum(1) for name, x in earned.items()}, "reward": rewards_BT.sum(1)}
         found |= {"policy": policy_B, "critic": critic_B, "entropy": entropy_B}
+        if config.imitation:
+            with torch.no_grad():
+                placements = model.locate(inputs.x)
+            found["imitation"] = model.imitation(text.pooled, placements)
+            loss_B = loss_B + config.imitation * found["imitation"]
+        loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
         return loss, {name: x.mean().item() for name, x in found.items()}
 
     def rewards(
