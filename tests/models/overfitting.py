@@ -51,8 +51,8 @@ def handful(folder: Path, **changes) -> StreamConfig:
 def learned(
     folder: Path, data: StreamConfig, steps: int, then: tuple[Stage, ...] = (), **settings
 ) -> dict[str, float]:
-    """Trains into ``folder / "run"``, ``then`` in other stages; the share of what the last captions say that is
-    seen in clips made of them."""
+    """Trains into ``folder / "run"``, ``then`` in other stages; the share of what the last captions say
+    that is seen in clips made of them."""
     recipe = TrainingRecipe(
         name="learned",
         stages=(Stage(steps=steps, batch=CLIPS, data=data), *then),

@@ -80,7 +80,10 @@ def test_a_thing_is_put_where_its_placement_says():
     # A half of the height is 16 pixels, both ways.
     assert centre(rendered(network, right=0.5)[3]) == pytest.approx((15.5, 39.5), abs=1e-3)
     assert centre(rendered(network, down=-0.25)[0]) == pytest.approx((11.5, 31.5), abs=1e-3)
-    assert rendered(network, size=-float(np.log(2)))[0].sum() == pytest.approx(area / 4, rel=0.02)
+    # 16 of 32 pixels to a side, and 20: sizes at which pixels end where the thing does.
+    for side in (16, 20):
+        small = rendered(network, size=float(np.log(side / 32 / EXTENT)))[0]
+        assert small.sum() == pytest.approx(side**2, rel=1e-3)
     turned = rendered(network, angle=np.pi / 4, size=-0.5)[0]
     assert turned.sum() == pytest.approx(area * np.exp(-1), rel=0.02)
     # A square on its corner is higher and wider by the root of 2.
@@ -164,8 +167,8 @@ NETWORK = MotionPolicyConfig(**SIZES, hidden=32, channels=48, least=24, locator=
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a run on a handful of clips: regression, then rewards of a network that was trained to match
-    the same clips with their texts; and what of their captions is seen in what it makes."""
+    """The folder of a run on a handful of clips: regression, then rewards of a network that was trained to
+    match the same clips with their texts; and what of their captions is seen in what it makes."""
     folder = tmp_path_factory.mktemp("moved")
     data = handful(folder)
     common = {"ema_decay": 0.9, "sample_every": 1000, "workers": 0}
@@ -227,5 +230,8 @@ def test_sizes_that_do_not_grow_are_refused():
 def test_the_recipe_of_the_zoo():
     found = load_recipe(TrainingRecipe, "zoo/lstm-a3c")
     assert found.network.family == "motion-policy"
-    assert [(stage.objective or found.objective).name for stage in found.stages] == ["regression", "actor_critic"]
+    assert [(stage.objective or found.objective).name for stage in found.stages] == [
+        "regression",
+        "actor_critic",
+    ]
     assert found.stages[1].objective.workers > 1

@@ -1,5 +1,5 @@
-"""Actor-critic of motion: rewards and advantages by hand, gradients in closed form, and what is learned of rewards
-alone, by one process and by several."""
+"""Actor-critic of motion: rewards and advantages by hand, gradients in closed form, and what is learned of
+rewards alone, by one process and by several."""
 
 import json
 import os
@@ -68,7 +68,10 @@ def test_smoothness_is_the_squared_change_of_actions():
 def test_agreement_is_the_probability_that_the_own_text_is_preferred_to_others():
     logits = torch.tensor([[1.0, 2.0, 0.5, 1.0], [0.0, 3.0, 1.0, 0.0]])
     found = preference(logits, ["c", "a"], ["a", "b", "c", "a"])
-    pairs = [logits[0, [2, n]].softmax(0)[0] for n in (0, 1, 3)], [logits[1, [0, n]].softmax(0)[0] for n in (1, 2)]
+    pairs = (
+        [logits[0, [2, n]].softmax(0)[0] for n in (0, 1, 3)],
+        [logits[1, [0, n]].softmax(0)[0] for n in (1, 2)],
+    )
     expected = [torch.stack(of_clip).mean() for of_clip in pairs]
     torch.testing.assert_close(found, torch.stack(expected))
     assert preference(logits[:1, :1], ["a"], ["a"]).tolist() == [0.0]
@@ -85,7 +88,8 @@ SHARED = {"discount": 1.0, "entropy": 0.0, "smoothness": 1.0}
 
 
 def gradients(objective: ActorCritic, clips: int = 4096) -> MotionPolicy:
-    """An untrained policy, whose Gaussians are the same whatever has happened, with the gradients of a loss."""
+    """An untrained policy, whose Gaussians are the same whatever has happened, with the gradients of a
+    loss."""
     torch.manual_seed(0)
     network = MotionPolicy(NETWORK)
     loss, parts = objective.loss(network, inputs(("text",) * clips))
@@ -95,8 +99,8 @@ def gradients(objective: ActorCritic, clips: int = 4096) -> MotionPolicy:
 
 
 def test_the_gradient_of_a_bandit_is_that_of_its_expected_reward():
-    """Of a sum over frames of the first part, it is 1 a frame to that part's mean, and 0 to all else. Losses are
-    means over the frames."""
+    """Of a sum over frames of the first part, it is 1 a frame to that part's mean, and 0 to all else.
+    Losses are means over the frames."""
     network = gradients(Bandit(ActorCriticConfig(**SHARED)))
     expected = torch.zeros(PARTS)
     expected[0] = -1
@@ -107,8 +111,8 @@ def test_the_gradient_of_a_bandit_is_that_of_its_expected_reward():
 
 
 def test_the_gradient_of_smoothness_is_that_of_its_expected_reward():
-    """Independent actions with deviations s cost 2 s^2 a change, on average: of two changes in four frames the
-    derivative to log s is -8 s^2 / 5 for each part, and a frame's share of it a quarter."""
+    """Independent actions with deviations s cost 2 s^2 a change, on average: of two changes in four frames
+    the derivative to log s is -8 s^2 / 5 for each part, and a frame's share of it a quarter."""
     network = gradients(ActorCritic(ActorCriticConfig(**SHARED)))
     low, high = network.follow(torch.zeros(1, 8), torch.zeros(1, 4, PARTS)).spreads[0, 0, 0].item(), None
     with torch.no_grad():
@@ -181,7 +185,11 @@ RECIPE = TrainingRecipe(
     objective=REWARDS,
     stages=(
         Stage(
-            steps=3, batch=8, data=DATA, objective=RegressionConfig(penalties={"imitation": 0.03}), lr_scale=0.1
+            steps=3,
+            batch=8,
+            data=DATA,
+            objective=RegressionConfig(penalties={"imitation": 0.03}),
+            lr_scale=0.1,
         ),
         Stage(steps=5, batch=8, data=DATA),
     ),
@@ -267,7 +275,10 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_reason(tmp_path):
             {"network": EncoderDecoderConfig(text=TEXT, num_frames=4, height=16, width_pixels=16)},
             "trains a motion-policy, not a encoder-decoder",
         ),
-        ({"objective": RegressionConfig(penalties={"mask": 1.0})}, "the network has no mask; it has imitation"),
+        (
+            {"objective": RegressionConfig(penalties={"mask": 1.0})},
+            "the network has no mask; it has imitation",
+        ),
     ],
 )
 def test_recipes_that_do_not_fit(change, message):

@@ -44,7 +44,8 @@ class Agreement:
 
     @torch.no_grad()
     def logits(self, clips: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
-        """As :meth:`scores`, of clips float (B, 3, T, H, W) in [-1, 1], of the network's size or a multiple."""
+        """As :meth:`scores`, of clips float (B, 3, T, H, W) in [-1, 1], of the network's size or a
+        multiple."""
         ids, mask = self._read(texts)
         self.model.to(clips.device)
         return self.model.scores(ids.to(clips.device), mask.to(clips.device), self._shrunk(clips)).float()

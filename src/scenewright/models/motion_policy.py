@@ -1,24 +1,28 @@
-"""A policy of motion: a text is drawn once, as a background and a thing before it, and an LSTM moves the thing.
+"""A policy of motion: a text is drawn once, as a background and a thing before it, and an LSTM moves the
+thing.
 
-Pictures of the background and of the thing, with its mask, come from the text alone. An LSTM then decides, frame
-after frame, from the text, its last action and where the thing is, a Gaussian of actions: changes of place,
-size, angle and visibility. Every frame is the thing, put where it is by then, before the background (Jaderberg
-et al. 2015, "spatial transformer networks"). A second output of the LSTM says what reward is still to come: so the
-network is actor and critic in one, as in A3C (Mnih et al. 2016), and is trained by
+Pictures of the background and of the thing, with its mask, come from the text alone. An LSTM then decides,
+frame after frame, from the text, its last action and where the thing is, a Gaussian of actions: changes of
+place, size, angle and visibility. Every frame is the thing, put where it is by then, before the background
+(Jaderberg et al. 2015, "spatial transformer networks"). A second output of the LSTM says what reward is
+still to come: so the network is actor and critic in one, as in A3C (Mnih et al. 2016), and is trained by
 :mod:`scenewright.training.objectives.actor_critic`.
 
-A policy has to begin somewhere. In training, a third part sees the real clip of a text and says where the thing
-is in each of its frames; it learns so by what is drawn then. What it found, as actions, the policy learns to
-imitate: the penalty ``imitation`` is their negative log-likelihood. So it learns, before any reward, both what is
-usual for a text and how sure that is, and the pictures need not blur where things could be anywhere.
+A policy has to begin somewhere. In training, a third part sees the real clip of a text and says where the
+thing is in each of its frames; it learns so by what is drawn then. What it found, as actions, the policy
+learns to imitate: the penalty ``imitation`` is their negative log-likelihood. So it learns, before any
+reward, both what is usual for a text and how sure that is, and the pictures need not blur where things
+could be anywhere.
 
-B = batch, S = words, D = width of the text, T, H, W = frames, rows, columns, A = 5 parts of an action and of a
-placement, E = hidden units, N = pictures, C = channels, h, w = rows and columns of the thing's own picture.
+B = batch, S = words, D = width of the text, T, H, W = frames, rows, columns, A = 5 parts of an action and
+of a placement, E = hidden units, N = pictures, C = channels, h, w = rows and columns of the thing's own
+picture.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -32,8 +36,8 @@ from scenewright.models.blocks.initial import zeros
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 from scenewright.models.text_encoder import TextEncoderConfig
 
-#: What a placement consists of: shifts right and down, in halves of the picture's height; the logarithm of the
-#: size; the angle, in radians, clockwise; the logit of being seen, less 3.
+#: What a placement consists of: shifts right and down, in halves of the picture's height; the logarithm of
+#: the size; the angle, in radians, clockwise; the logit of being seen, less 3.
 PLACEMENT = ("right", "down", "size", "angle", "seen")
 #: What an action of 1 changes of each, and how much more it does before the first frame.
 UNITS, FIRST = (0.1, 0.1, 0.1, 0.2, 1.0), 5.0
@@ -44,9 +48,9 @@ EXTENT = 0.6
 
 
 class MotionPolicyConfig(DirectConfig):
-    """``hidden``: units of the LSTM that moves. ``channels``, ``least``: of what draws background and thing, see
-    :func:`.blocks.growth.growth`; the thing's own picture has half the rows and columns. ``locator``: channels
-    of the first layer that sees real clips in training, doubled behind each."""
+    """``hidden``: units of the LSTM that moves. ``channels``, ``least``: of what draws background and
+    thing, see :func:`.blocks.growth.growth`; the thing's own picture has half the rows and columns.
+    ``locator``: channels of the first layer that sees real clips in training, doubled behind each."""
 
     family: Literal["motion-policy"] = "motion-policy"
     text: TextEncoderConfig = TextEncoderConfig(kind="lstm", width=128, layers=1)
@@ -84,9 +88,9 @@ class Content(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """What a policy did: actions, and the placements (B, T, A) to which they led. ``means``, ``spreads``: (B, T,
-    A), of the Gaussians, the latter as logarithms of standard deviations. ``values``: (B, T), the reward that was
-    expected from each frame on before its action."""
+    """What a policy did: actions, and the placements (B, T, A) to which they led. ``means``, ``spreads``:
+    (B, T, A), of the Gaussians, the latter as logarithms of standard deviations. ``values``: (B, T), the
+    reward that was expected from each frame on before its action."""
 
     actions: torch.Tensor
     placements: torch.Tensor
@@ -125,16 +129,16 @@ class Drawer(nn.Module):
 
 
 class Locator(nn.Module):
-    """Real frames (N, 3, H, W), and the mean of each one's clip, to placements (N, A). The place is the mean of
-    all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"); size, angle and visibility
-    are read there."""
+    """Real frames (N, 3, H, W), and the mean of each one's clip, to placements (N, A). The place is the
+    mean of all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"); size, angle
+    and visibility are read there."""
 
     def __init__(self, channels: int, aspect: float) -> None:
         super().__init__()
         self.aspect = aspect
         sizes = [6, channels, 2 * channels, 4 * channels]
         layers: list[nn.Module] = []
-        for place, (inside, out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for place, (inside, out) in enumerate(pairwise(sizes)):
             layers += [conv(2, inside, out, 4 if place < 2 else 3, 2 if place < 2 else 1), group_norm(out)]
             layers += [nn.SiLU()]
         self.see = nn.Sequential(*layers)
@@ -196,7 +200,9 @@ class MotionPolicy(DirectNetwork):
         """What is seen of a text, before anything moves."""
         painted = self.thing(text.pooled)
         mask = painted[:, 3:].sigmoid()
-        return Content(self.background(text.pooled).tanh(), torch.cat([painted[:, :3].tanh() * mask, mask], 1))
+        return Content(
+            self.background(text.pooled).tanh(), torch.cat([painted[:, :3].tanh() * mask, mask], 1)
+        )
 
     def locate(self, real_BCTHW: torch.Tensor) -> torch.Tensor:
         """Placements (B, T, A) of the things of real clips."""
@@ -213,8 +219,8 @@ class MotionPolicy(DirectNetwork):
         return self._roll(pooled_BD, None, actions_BTA)
 
     def imitation(self, pooled_BD: torch.Tensor, placements_BTA: torch.Tensor) -> torch.Tensor:
-        """(B,): the negative log-likelihood, a mean over frames and parts, in nats, of the actions that lead to
-        placements, which get no gradient."""
+        """(B,): the negative log-likelihood, a mean over frames and parts, in nats, of the actions that
+        lead to placements, which get no gradient."""
         followed = self.follow(pooled_BD, self.actions_of(placements_BTA.detach()))
         return -followed.log_likelihood.mean(1) / len(PLACEMENT)
 

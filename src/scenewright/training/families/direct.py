@@ -69,8 +69,8 @@ class DirectFamily(PixelReaderFamily):
             agreement = load_agreement(folder)
             if frames % agreement.model.config.num_frames:
                 raise ValueError(
-                    f"{folder} judges clips of {agreement.model.config.num_frames} frames, and {frames} are no "
-                    "multiple of that"
+                    f"{folder} judges clips of {agreement.model.config.num_frames} frames; the network's "
+                    f"{frames} are no multiple of that"
                 )
             self.begin_with("agreement", folder, agreement.digest)
 

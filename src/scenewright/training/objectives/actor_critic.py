@@ -1,25 +1,26 @@
-"""Advantage actor-critic: a policy of motion plays clips, and what earns more than was expected becomes likelier.
+"""Advantage actor-critic: a policy of motion plays clips, and what earns more than was expected becomes
+likelier.
 
 After Mnih et al. 2016 (A3C). An episode is a clip: at each frame the policy acts, and earns
 
     smoothness:  less the mean squared difference of the action from the one before, from the third frame on.
                  Actions are changes of place, size, angle and visibility, so this is the squared second
                  difference of the thing's path, in the units of actions;
-    agreement:   at the last frame, the probability by which a network that matches clips and texts prefers the
-                 clip's own text to another one of the batch, a mean over all others: 1 where it is always sure,
-                 a half where it cannot tell;
+    agreement:   at the last frame, the probability by which a network that matches clips and texts prefers
+                 the clip's own text to another one of the batch, a mean over all others: 1 where it is
+                 always sure, a half where it cannot tell;
 
-each times its weight. A log-probability among all texts, by which such networks learn, is no reward: they are so
-sure of clips that were not made as theirs were that a few texts decide it.
+each times its weight. A log-probability among all texts, by which such networks learn, is no reward: they
+are so sure of clips that were not made as theirs were that a few texts decide it.
 
-No gradient passes through the picture or the network that judges it: the policy learns from what it did alone.
-The critic's expectation and what was earned make advantages (Schulman et al. 2016, "GAE"; with ``trace`` = 1, the
-sums to the end of the clip of A3C). Pictures and text encoder stand still; the LSTM, its Gaussians and its critic
-learn.
+No gradient passes through the picture or the network that judges it: the policy learns from what it did
+alone. The critic's expectation and what was earned make advantages (Schulman et al. 2016, "GAE"; with
+``trace`` = 1, the sums to the end of the clip of A3C). Pictures and text encoder stand still; the LSTM, its
+Gaussians and its critic learn.
 
-With one worker, that is a step of the trainer like any other. With several, each takes its share of the batch to
-a process of its own, and changes weights and statistics of the optimizer in shared memory, ``updates`` times a
-step, without waiting for the others (:mod:`scenewright.training.parallel.hogwild`).
+With one worker, that is a step of the trainer like any other. With several, each takes its share of the
+batch to a process of its own, and changes weights and statistics of the optimizer in shared memory,
+``updates`` times a step, without waiting for the others (:mod:`scenewright.training.parallel.hogwild`).
 
 B = batch, T = frames, A = parts of an action.
 """
@@ -50,12 +51,13 @@ if TYPE_CHECKING:
 
 
 class ActorCriticConfig(Config):
-    """``smoothness``, ``agreement_weight``: see above; ``agreement``: the folder of the network that judges, of
-    clips of the same size or of a part of it. ``discount``: of what is earned a frame later; ``trace``: the
-    lambda of GAE. ``value``: weight of the critic's squared error; ``entropy``: of the Gaussians' mean entropy,
-    in nats, which keeps the policy trying; ``imitation``: of the penalty of that name, of the real clips of the
-    batch, which keeps it near what is usual (Rajeswaran et al. 2018, "DAPG"). ``workers``: processes that learn at once; ``updates``: how many each
-    of them makes of its share of a batch; ``timeout_seconds``: after which a step of theirs fails."""
+    """``smoothness``, ``agreement_weight``: see above; ``agreement``: the folder of the network that
+    judges, of clips of the same size or of a part of it. ``discount``: of what is earned a frame later;
+    ``trace``: the lambda of GAE. ``value``: weight of the critic's squared error; ``entropy``: of the
+    Gaussians' mean entropy, in nats, which keeps the policy trying; ``imitation``: of the penalty of that
+    name, of the real clips of the batch, which keeps it near what is usual (Rajeswaran et al. 2018,
+    "DAPG"). ``workers``: processes that learn at once; ``updates``: how many each of them makes of its
+    share of a batch; ``timeout_seconds``: after which a step of theirs fails."""
 
     name: Literal["actor_critic"] = "actor_critic"
     smoothness: float = Field(default=0.0, ge=0)
@@ -86,7 +88,8 @@ class ActorCriticConfig(Config):
             return
         if batch % (self.workers * self.updates):
             raise ValueError(
-                f"a batch of {batch} is not shared evenly by {self.workers} workers with {self.updates} updates"
+                f"a batch of {batch} is not shared evenly by {self.workers} workers with {self.updates} "
+                "updates"
             )
         guard = recipe.guard
         refused = {
@@ -157,8 +160,8 @@ class ActorCritic(Objective):
     def rewards(
         self, actions_BTA: torch.Tensor, clips: torch.Tensor | None, texts: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        """What actions, and the clips float (B, 3, T, H, W) of ``texts`` to which they led, earn at each frame:
-        (B, T) by name, before weights. Without a network that judges them, clips are not needed."""
+        """What actions, and the clips float (B, 3, T, H, W) of ``texts`` to which they led, earn at each
+        frame: (B, T) by name, before weights. Without a network that judges them, clips are not needed."""
         earned = {}
         if self.config.smoothness:
             earned["smoothness"] = smoothness(actions_BTA)
@@ -201,16 +204,16 @@ class ActorCritic(Objective):
 
 
 def smoothness(actions_BTA: torch.Tensor) -> torch.Tensor:
-    """(B, T): less the mean squared difference of each action from the one before; 0 at the first frame and at
-    the second, before which the thing has been put in its place but has not moved."""
+    """(B, T): less the mean squared difference of each action from the one before; 0 at the first frame and
+    at the second, before which the thing has been put in its place but has not moved."""
     changes_BT = actions_BTA[:, 1:].diff(dim=1).square().mean(-1)
     return -nn.functional.pad(changes_BT, (2, 0))
 
 
 def preference(logits_BN: torch.Tensor, texts: Sequence[str], among: Sequence[str]) -> torch.Tensor:
-    """(B,): the mean probability that the text of each clip is chosen where it and one of ``among`` are offered,
-    given their logits (Bradley & Terry 1952); those that say the same do not count, and 0 where there is no
-    other."""
+    """(B,): the mean probability that the text of each clip is chosen where it and one of ``among`` are
+    offered, given their logits (Bradley & Terry 1952); those that say the same do not count, and 0 where
+    there is no other."""
     own = torch.tensor([among.index(text) for text in texts], device=logits_BN.device)
     chosen_BN = (logits_BN.gather(1, own[:, None]) - logits_BN).sigmoid()
     others_BN = torch.tensor([[a != b for b in among] for a in texts], device=logits_BN.device)
@@ -220,8 +223,8 @@ def preference(logits_BN: torch.Tensor, texts: Sequence[str], among: Sequence[st
 def advantages(
     rewards_BT: torch.Tensor, values_BT: torch.Tensor, discount: float, trace: float
 ) -> torch.Tensor:
-    """(B, T): the sum over the frames k to come of (discount trace)^k times r + discount V' - V, where nothing is
-    earned behind the last frame (Schulman et al. 2016, equation 16)."""
+    """(B, T): the sum over the frames k to come of (discount trace)^k times r + discount V' - V, where
+    nothing is earned behind the last frame (Schulman et al. 2016, equation 16)."""
     errors_BT = rewards_BT + discount * nn.functional.pad(values_BT[:, 1:], (0, 1)) - values_BT
     found, ahead = [], torch.zeros_like(errors_BT[:, 0])
     for error_B in reversed(errors_BT.unbind(1)):
@@ -244,5 +247,3 @@ def _together(answers: Sequence[Sequence[dict[str, float]]]) -> dict[str, float]
     found = {name: sum(u[name] for u in finite) / len(finite) for name in finite[0] if name != "seconds"}
     left_out = sum(update["left_out"] for update in updates)
     return found | {"left_out": left_out, "worker_seconds": sum(update["seconds"] for update in updates)}
-
-

@@ -19,8 +19,8 @@ from scenewright.training.parallel import bare
 
 
 class RegressionConfig(Config):
-    """``gradient``: the weight of first differences. ``penalties``: weights of what the network finds wrong with
-    its own workings; where there are any, it sees the real clips, too."""
+    """``gradient``: the weight of first differences. ``penalties``: weights of what the network finds wrong
+    with its own workings; where there are any, it sees the real clips, too."""
 
     name: Literal["regression"] = "regression"
     gradient: float = Field(default=0.5, ge=0)

@@ -6,8 +6,8 @@ environment of its own) and applies it to the common weights, whatever others ha
 updates may overwrite parts of each other, which small steps forgive. It does not repeat: the order of updates
 is the operating system's.
 
-:func:`train_hogwild` trains from beginning to end. :class:`HogwildWorkers` are for a run with steps of its own,
-between which nothing changes: they share the run's optimizers, too, and stay from step to step.
+:func:`train_hogwild` trains from beginning to end. :class:`HogwildWorkers` are for a run with steps of its
+own, between which nothing changes: they share the run's optimizers, too, and stay from step to step.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ class _Replica:
         finite."""
         self.own.load_state_dict(self.common.state_dict())
         found = loss(self.own)
-        found.backward()  # type: ignore[no-untyped-call]
+        found.backward()
         norm = nn.utils.clip_grad_norm_(self.own.parameters(), self.clip).item()
         for common, mine in zip(self.common.parameters(), self.own.parameters(), strict=True):
             common.grad, mine.grad = mine.grad, None
@@ -290,7 +290,7 @@ def _updates(replica: _Replica, loss: PartLoss, job: _Job) -> list[dict[str, flo
         parameter.requires_grad_(trains)
     answers = []
     for part in job.parts:
-        began, found = time.process_time(), {}
+        began, found = time.process_time(), dict[str, float]()
 
         def of_part(own: nn.Module, part: Any = part, found: dict[str, float] = found) -> torch.Tensor:
             value, parts = loss(own, part)
