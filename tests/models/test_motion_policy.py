@@ -174,8 +174,8 @@ def trained(tmp_path_factory):
     common = {"ema_decay": 0.9, "sample_every": 1000, "workers": 0}
     matching = TrainingRecipe(
         name="matched",
-        stages=(Stage(steps=100, batch=CLIPS, data=data),),
-        network=DAMSMConfig(**SIZES, channels=12, common=32),
+        stages=(Stage(steps=60, batch=CLIPS, data=data),),
+        network=DAMSMConfig(**SIZES, channels=8, common=32),
         objective=MatchingObjectiveConfig(),
         optimizer=OptimizerConfig(name="adamw", lr=3e-3),
         **common,
@@ -188,7 +188,7 @@ def trained(tmp_path_factory):
         folder,
         data,
         250,
-        (Stage(steps=40, batch=CLIPS, data=data, objective=rewards),),
+        (Stage(steps=30, batch=CLIPS, data=data, objective=rewards),),
         network=NETWORK,
         objective=RegressionConfig(penalties={"imitation": 0.03}),
         optimizer=OptimizerConfig(name="adamw", lr=4e-3),
