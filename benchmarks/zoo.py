@@ -35,6 +35,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "damsm": (),
     "vilbert": (),
     "attn-gan": ("damsm",),
+    "lstm-a3c": ("damsm",),
     "text2video-gan": (),
     "tokenizer": (),
     "video-bert": ("tokenizer",),
@@ -96,15 +97,27 @@ def make_clips(place: Place, workers: int) -> None:
 
 
 def recipe_of(place: Place, family: str, threads: int, steps: int, more: Sequence[str] = ()) -> Any:
-    """The zoo's recipe on the clips that all share, with ``more`` changes."""
+    """The zoo's recipe on the clips that all share, with ``more`` changes. Its stages have the shares of
+    ``steps`` that they have in the recipe."""
     from scenewright.config import load_recipe
     from scenewright.training.config import TrainingRecipe
 
-    changes = [f"threads={threads}", "workers=0", f"stages.0.steps={steps}", "checkpoint_every=100"]
-    changes += [f"stages.0.data.shards=[{place.clips}]", "sample_every=100000", "log_every=10"]
-    changes += [f"stages.0.data.{key}={json.dumps(value)}" for key, value in SCENES[place.scenes].items()]
+    changes = [f"threads={threads}", "workers=0", "checkpoint_every=100"]
+    changes += ["sample_every=100000", "log_every=10"]
+    plain, end = load_recipe(TrainingRecipe, f"zoo/{family}"), 0
+    for index, stage in enumerate(plain.stages):
+        begin, end = end, end + stage.steps
+        count = round(steps * end / plain.total_steps) - round(steps * begin / plain.total_steps)
+        changes += [f"stages.{index}.steps={max(1, count)}", f"stages.{index}.data.shards=[{place.clips}]"]
+        scenes = SCENES[place.scenes].items()
+        changes += [f"stages.{index}.data.{key}={json.dumps(value)}" for key, value in scenes]
     if family == "attn-gan":
         changes += [f"objective.agreement={place.run('damsm') / 'model'}", "objective.agreement_weight=1.0"]
+    if family == "lstm-a3c":
+        changes += [f"stages.1.objective.agreement={place.run('damsm') / 'model'}"]
+        # As many workers as others have threads; one has its updates at once.
+        changes += [f"stages.1.objective.workers={threads}"]
+        changes += ["stages.1.objective.updates=1"] if threads == 1 else []
     if "tokenizer" in FAMILIES[family]:
         changes.append(f"autoencoder={place.run('tokenizer') / 'model'}")
     return load_recipe(TrainingRecipe, f"zoo/{family}", [*changes, *more])
@@ -129,11 +142,15 @@ def steps_for(
         if kept["core_minutes"] == core_minutes:
             return int(kept["steps"])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(recipe_of(place, family, threads, WARM + TIMED + 1, more), Path(folder) / "run")
+        timed = TIMED * len(recipe_of(place, family, threads, TIMED, more).stages)
+        recipe = recipe_of(place, family, threads, WARM + timed + 1, [*more, "log_every=1"])
+        trainer = Trainer(recipe, Path(folder) / "run")
         trainer.run(until=WARM)
+        elsewhere: list[float] = []
+        trainer.logging.on_log = lambda step, _, values: elsewhere.append(values.get("worker_seconds", 0.0))
         began = time.process_time()
-        trainer.run(until=WARM + TIMED)
-        seconds = (time.process_time() - began) / TIMED
+        trainer.run(until=WARM + timed)
+        seconds = (time.process_time() - began + sum(elsewhere)) / timed
     steps = max(1, int(core_minutes * 60 / seconds))
     place.root.mkdir(parents=True, exist_ok=True)
     file.write_text(

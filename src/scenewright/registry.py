@@ -130,6 +130,7 @@ models: Registry[Any] = Registry(
         "layout-decoder": "scenewright.models.layout_decoder:LayoutDecoder",
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "moco-gan": "scenewright.models.moco_gan:MoCoGAN",
+        "motion-policy": "scenewright.models.motion_policy:MotionPolicy",
         "stacked-gan": "scenewright.models.stacked_gan:StackedGAN",
         "token-transformer": "scenewright.models.token_transformer:TokenTransformer",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",

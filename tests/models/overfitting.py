@@ -48,12 +48,14 @@ def handful(folder: Path, **changes) -> StreamConfig:
     return WORLD.model_copy(update={"shards": (folder / "clips",), **changes})
 
 
-def learned(folder: Path, data: StreamConfig, steps: int, **settings) -> dict[str, float]:
-    """Trains into ``folder / "run"``; the share of what the last captions say that is seen in clips made of
-    them."""
+def learned(
+    folder: Path, data: StreamConfig, steps: int, then: tuple[Stage, ...] = (), **settings
+) -> dict[str, float]:
+    """Trains into ``folder / "run"``, ``then`` in other stages; the share of what the last captions say
+    that is seen in clips made of them."""
     recipe = TrainingRecipe(
         name="learned",
-        stages=(Stage(steps=steps, batch=CLIPS, data=data),),
+        stages=(Stage(steps=steps, batch=CLIPS, data=data), *then),
         ema_decay=0.95,
         sample_every=steps,
         workers=0,

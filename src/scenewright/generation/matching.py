@@ -42,14 +42,25 @@ class Agreement:
             rows.append(self.model.scores(ids, mask, x.to(ids.device))[0].float().cpu())
         return torch.stack(rows)
 
+    @torch.no_grad()
+    def logits(self, clips: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+        """As :meth:`scores`, of clips float (B, 3, T, H, W) in [-1, 1], of the network's size or a
+        multiple."""
+        ids, mask = self._read(texts)
+        self.model.to(clips.device)
+        return self.model.scores(ids.to(clips.device), mask.to(clips.device), self._shrunk(clips)).float()
+
     def loss(self, clips: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
         """How far clips float (B, 3, T, H, W) in [-1, 1] are from matching their texts, among those of all;
         gradients pass to the clips only."""
         ids, mask = self._read(texts)
         self.model.requires_grad_(False).to(clips.device)
         alike = torch.tensor([[a == b for b in texts] for a in texts], device=clips.device)
-        size = (self.model.config.num_frames, self.model.config.height, self.model.config.width_pixels)
-        return self.model(ids.to(clips.device), mask.to(clips.device), shrunk(clips, size), alike).loss
+        return self.model(ids.to(clips.device), mask.to(clips.device), self._shrunk(clips), alike).loss
+
+    def _shrunk(self, clips: torch.Tensor) -> torch.Tensor:
+        config = self.model.config
+        return shrunk(clips, (config.num_frames, config.height, config.width_pixels))
 
     def _read(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         device = next(self.model.parameters()).device

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.staging import AsyncStager
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
@@ -118,6 +119,11 @@ class CheckpointStore:
         """The plain values of the newest checkpoint alone; ``None`` where there is none."""
         steps = self.steps()
         return json.loads((self._path(steps[-1]) / _STATE).read_text("utf-8")) if steps else None
+
+    def names(self) -> set[str]:
+        """Of the tensors of the newest checkpoint."""
+        path = self._path(self.steps()[-1])
+        return set(FileSystemReader(path).read_metadata().state_dict_metadata)
 
     def _finish(self, future: Future[Any], step: int, renamed: threading.Event) -> None:
         """The coordinator's part ends when all processes have written theirs."""

@@ -6,7 +6,7 @@ processes; see ``torch.distributed.checkpoint.state_dict``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,6 +41,17 @@ def load_network_state(
     )
 
 
+def _forget_others(
+    network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], known: Collection[str], prefix: str
+) -> None:
+    """Take away the states of parameters that had none when the checkpoint was made, as they had not begun to
+    learn: loading has made some for all."""
+    for name, parameter in network.named_parameters():
+        if not any(stored.startswith(f"{prefix}.{name}.") for stored in known):
+            for optimizer in optimizers:
+                optimizer.state.pop(parameter, None)
+
+
 def run_state(trainer: Trainer) -> dict[str, Any]:
     """Everything that the rest of a run depends on; its tensors are the run's own, not copies."""
     return {
@@ -72,8 +83,10 @@ def load_run_state(trainer: Trainer) -> None:
     template = run_state(trainer)
     tensors, _ = split_plain(template)
     state = join_plain(template, tensors, trainer.store.load(tensors))
+    known = trainer.store.names()
     for player, network in trainer.networks.items():
         load_network_state(bare(network), trainer.optimizers[player], state["networks"][player])
+        _forget_others(bare(network), trainer.optimizers[player], known, f"networks.{player}.optimizer.state")
     for index, objective in enumerate(trainer.objectives):
         for name, network in objective.companions.items():
             network.load_state_dict(state["companions"][f"{index}.{name}"])

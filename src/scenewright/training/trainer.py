@@ -159,6 +159,8 @@ class Trainer:
                     self._step()
             finally:
                 self.store.wait()
+                for objective in self.objectives:
+                    objective.close()
             for callback in self.callbacks:
                 callback.on_end(self)
         self.logging.close()
@@ -237,24 +239,33 @@ class Trainer:
         rate = self.recipe.optimizer.lr * settings.lr_scale * self.schedule.factor(self.step)
         values = {"lr": rate}
         for player in objective.turns(self.step):
-            for network in self.networks.values():
-                network.zero_grad(set_to_none=True)
-            found = self._gradients(objective, player)
-            if player != MODEL:
-                average_gradients(self.networks[player], self.layout)
-            norm = clip_grad_norm(self.networks[player], self.recipe.gradient_clip)
-            found = self.layout.average(found) | {"gradient_norm": norm.item()}
-            if all(callback.allow_update(self, found) for callback in self.callbacks):
-                set_rate(self.optimizers[player], rate * objective.rate(player))
-                for optimizer in self.optimizers[player]:
-                    optimizer.step()
-                objective.after_update(self.model, player, self.step)
-                if player != MODEL:
-                    average_buffers(self.networks[player], self.layout)
-            else:
-                found = {"skipped": 1.0}
+            optimizers = self.optimizers[player]
+            set_rate(optimizers, rate * objective.rate(player))
+            found = None
+            if player == MODEL:
+                found = objective.update(self.model, optimizers, self.inputs, self.recipe.gradient_clip)
+            if found is None:
+                found = self._update(objective, player)
             values |= {name if player == MODEL else f"{player}/{name}": v for name, v in found.items()}
         return values
+
+    def _update(self, objective: Objective, player: str) -> dict[str, float]:
+        """A step of the player's optimizers along the gradient of its loss."""
+        for network in self.networks.values():
+            network.zero_grad(set_to_none=True)
+        found = self._gradients(objective, player)
+        if player != MODEL:
+            average_gradients(self.networks[player], self.layout)
+        norm = clip_grad_norm(self.networks[player], self.recipe.gradient_clip)
+        found = self.layout.average(found) | {"gradient_norm": norm.item()}
+        if not all(callback.allow_update(self, found) for callback in self.callbacks):
+            return {"skipped": 1.0}
+        for optimizer in self.optimizers[player]:
+            optimizer.step()
+        objective.after_update(self.model, player, self.step)
+        if player != MODEL:
+            average_buffers(self.networks[player], self.layout)
+        return found
 
     def _gradients(self, objective: Objective, player: str) -> dict[str, float]:
         """Adds up the gradients of the batch's loss, micro-batch by micro-batch; means of loss and parts."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import time
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from scenewright.training.parallel import HogwildConfig, train_hogwild
+from scenewright.training.parallel import HogwildConfig, HogwildWorkers, train_hogwild
 from scenewright.training.parallel.hogwild import AsynchronousRMSprop
 
 
@@ -56,9 +57,27 @@ def broken(model: nn.Module, worker: int, step: int) -> torch.Tensor:
     raise ArithmeticError("no loss today")
 
 
+def not_a_number(model: nn.Module, worker: int, step: int) -> torch.Tensor:
+    return model.weight.sum() * float("nan")
+
+
 def sleepy(model: nn.Module, worker: int, step: int) -> torch.Tensor:
     time.sleep(600)
     return model.weight.sum()
+
+
+def part_loss():
+    """What workers that stay are given: a loss of the equations that a part names, and of nothing at all."""
+    return loss_of
+
+
+def loss_of(model: nn.Module, part: list[int] | None) -> tuple[torch.Tensor, dict[str, float]]:
+    if part is None:
+        raise ArithmeticError("no part today")
+    if not part:
+        return model.weight.sum() * float("nan"), {}
+    found = (model(EQUATIONS[part]).squeeze(1) - RIGHT[part]).square().mean()
+    return found, {"equations": float(len(part))}
 
 
 def test_rmsprop_is_the_formula_of_a3c():
@@ -112,3 +131,74 @@ def test_a_worker_that_fails_is_an_error_with_its_reason():
 def test_workers_that_take_too_long_are_stopped():
     with pytest.raises(TimeoutError, match=r"did not end within 0.5 s"):
         train_hogwild(linear(), sleepy, HogwildConfig(workers=1, steps=1, timeout_seconds=0.5))
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    with pytest.raises(ProcessRaisedException, match="step 1: the loss is nan"):
+        train_hogwild(linear(), not_a_number, HogwildConfig(workers=1, steps=1))
+
+
+def test_workers_that_stay_share_weights_and_statistics_and_each_does_its_part():
+    model = linear()
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=0.02)
+    workers = HogwildWorkers(model, [optimizer], part_loss, 2, clip=100.0, timeout_seconds=240)
+    try:
+        before = model.weight.clone()
+        for shares in ([[[0]], []], [[], [[1]]]):
+            answers = workers.work(shares)
+            assert [len(updates) for updates in answers] == [len(share) for share in shares]
+            assert not torch.equal(model.weight, before)
+            before = model.weight.clone()
+        (answer,) = answers[1]
+        assert answer["equations"] == 1
+        assert answer["seconds"] > 0
+        # Statistics are of both workers' gradients.
+        assert optimizer.state[model.weight]["step"].item() == 2
+        optimizer.param_groups[0]["lr"] = 0.0
+        workers.work([[[0]], [[1]]])
+        assert torch.equal(model.weight, before)
+        optimizer.param_groups[0]["lr"] = 0.01
+        for _ in range(150):
+            workers.work([[[0]] * 10, [[1]] * 10])
+        assert model.weight[0].tolist() == pytest.approx([2.0, -1.0], abs=0.05)
+
+        (answer,), _ = workers.work([[[]], []])
+        assert answer.keys() == {"left_out", "seconds"}
+        assert model.weight.isfinite().all()
+        model.weight.requires_grad_(False)
+        with pytest.raises(RuntimeError, match="a worker failed"):
+            workers.work([[[0]], []])  # nothing is left to train
+    finally:
+        workers.close()
+
+
+def test_one_worker_that_stays_is_plain_training():
+    torch.manual_seed(0)
+    model, alone = linear(), linear()
+    first, second = (torch.optim.AdamW(m.parameters(), lr=1.0, weight_decay=0.1) for m in (model, alone))
+    workers = HogwildWorkers(model, [first], part_loss, 1, clip=1.0, timeout_seconds=240)
+    try:
+        for step in range(5):
+            for optimizer in (first, second):
+                optimizer.param_groups[0]["lr"] = 0.1 / (step + 1)
+            workers.work([[[0], [0, 1]]])
+            for part in ([0], [0, 1]):
+                second.zero_grad()
+                loss_of(alone, part)[0].backward()
+                nn.utils.clip_grad_norm_(alone.parameters(), 1.0)
+                second.step()
+        assert model.weight.tolist() == alone.weight.tolist()
+        assert first.state[model.weight]["step"] == 10
+        assert workers.share
+        first.load_state_dict(copy.deepcopy(first.state_dict()))
+        assert not workers.share
+    finally:
+        workers.close()
+
+
+def test_a_worker_that_stays_fails_with_its_reason():
+    model = linear()
+    workers = HogwildWorkers(model, [torch.optim.Adam(model.parameters())], part_loss, 1, clip=1.0)
+    with pytest.raises(RuntimeError, match=r"(?s)a worker failed.*no part today"):
+        workers.work([[None]])
+    assert not any(process.is_alive() for process in workers._processes)

@@ -16,6 +16,7 @@ from scenewright.models.keyframe_gan import KeyframeGANConfig
 from scenewright.models.layout_decoder import LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlannerConfig
 from scenewright.models.moco_gan import MoCoGANConfig
+from scenewright.models.motion_policy import MotionPolicyConfig
 from scenewright.models.stacked_gan import StackedGANConfig
 from scenewright.models.token_transformer import TokenTransformerConfig
 from scenewright.models.video_autoencoder import VideoAutoencoderConfig
@@ -42,6 +43,7 @@ NetworkConfig = Annotated[
     | Annotated[VideoGANConfig, Tag("video-gan")]
     | Annotated[HierarchicalVideoGANConfig, Tag("hierarchical-video-gan")]
     | Annotated[MoCoGANConfig, Tag("moco-gan")]
+    | Annotated[MotionPolicyConfig, Tag("motion-policy")]
     | Annotated[StackedGANConfig, Tag("stacked-gan")]
     | Annotated[KeyframeGANConfig, Tag("keyframe-gan")]
     | Annotated[DAMSMConfig, Tag("damsm")]
@@ -62,6 +64,7 @@ FAMILIES: dict[str, type[Family]] = {
     "video-gan": DirectFamily,
     "hierarchical-video-gan": DirectFamily,
     "moco-gan": DirectFamily,
+    "motion-policy": DirectFamily,
     "stacked-gan": DirectFamily,
     "keyframe-gan": DirectFamily,
     "damsm": MatchingFamily,

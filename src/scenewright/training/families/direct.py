@@ -10,10 +10,11 @@ from torch import nn
 from scenewright.generation.direct import DirectGenerator, save_direct
 from scenewright.generation.matching import load_agreement
 from scenewright.models.direct import DirectConfig, DirectNetwork
+from scenewright.models.motion_policy import MotionPolicy
 from scenewright.registry import models
 from scenewright.training.families.base import sheet_of_prompts, streams_of
 from scenewright.training.families.readers import PixelReaderFamily
-from scenewright.training.objectives import JudgedConfig, RegressionConfig
+from scenewright.training.objectives import ActorCriticConfig, JudgedConfig, RegressionConfig
 from scenewright.training.vocabulary import training_words
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ class DirectFamily(PixelReaderFamily):
                 judged += 1
                 for data in streams_of(recipe):
                     objective.check(network, models.get(network.family).PENALTIES, data.facts)
-            elif not isinstance(objective, RegressionConfig):
+            elif isinstance(objective, RegressionConfig):
+                objective.check(models.get(network.family).PENALTIES)
+            elif isinstance(objective, ActorCriticConfig):
+                if not issubclass(models.get(network.family), MotionPolicy):
+                    raise ValueError(
+                        f"objective.name = actor_critic trains a motion-policy, not a {network.family}"
+                    )
+                objective.check(recipe, stage.batch)
+            else:
                 raise ValueError(
                     f"a network of the family {network.family} is trained by objective.name = adversarial or "
                     "regression"
@@ -54,9 +63,16 @@ class DirectFamily(PixelReaderFamily):
         super().prepare()
         for stage in self.recipe.stages:
             objective = stage.objective or self.recipe.objective
-            if isinstance(objective, JudgedConfig) and objective.agreement is not None:
-                folder = objective.agreement
-                self.begin_with("agreement", folder, load_agreement(folder).digest)
+            if not isinstance(objective, JudgedConfig | ActorCriticConfig) or objective.agreement is None:
+                continue
+            folder, frames = objective.agreement, self._config.num_frames
+            agreement = load_agreement(folder)
+            if frames % agreement.model.config.num_frames:
+                raise ValueError(
+                    f"{folder} judges clips of {agreement.model.config.num_frames} frames; the network's "
+                    f"{frames} are no multiple of that"
+                )
+            self.begin_with("agreement", folder, agreement.digest)
 
     def pipeline(self, network: nn.Module) -> DirectGenerator:
         return DirectGenerator(

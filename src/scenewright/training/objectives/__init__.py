@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Tag
 
 from scenewright.config import kind
+from scenewright.training.objectives.actor_critic import ActorCritic, ActorCriticConfig
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.objectives.diffusion import Diffusion, DiffusionConfig
 from scenewright.training.objectives.diffusion_forcing import DiffusionForcing, DiffusionForcingConfig
@@ -28,6 +29,7 @@ ObjectiveConfig = Annotated[
     | Annotated[PlanningConfig, Tag("planning")]
     | Annotated[RegressionConfig, Tag("regression")]
     | Annotated[JudgedConfig, Tag("adversarial")]
+    | Annotated[ActorCriticConfig, Tag("actor_critic")]
     | Annotated[MatchingObjectiveConfig, Tag("matching")]
     | Annotated[TokensConfig, Tag("tokens")],
     kind("name", "flow_matching"),
@@ -43,6 +45,8 @@ def build_objective(config: Any, network: Any) -> Objective:
             return Regression(config)
         case JudgedConfig():
             return Judged(config, network)
+        case ActorCriticConfig():
+            return ActorCritic(config)
         case MatchingObjectiveConfig():
             return MatchingObjective()
         case TokensConfig():
@@ -67,6 +71,8 @@ __all__ = [
     "DiffusionConfig",
     "DiffusionForcing",
     "DiffusionForcingConfig",
+    "ActorCritic",
+    "ActorCriticConfig",
     "Encode",
     "FewSteps",
     "FewStepsConfig",

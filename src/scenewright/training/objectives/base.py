@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from scenewright.clip import frames_to_tensor
 from scenewright.data.streams import Batch
@@ -107,5 +108,16 @@ class Objective(ABC):
         """The player's loss, a scalar, and its parts by name. Only that player's parameters take gradients
         from it into an update."""
 
+    def update(
+        self, model: nn.Module, optimizers: Sequence[Optimizer], inputs: Inputs, clip: float
+    ) -> dict[str, float] | None:
+        """The model's turn, for an objective that takes it in a way of its own: it changes ``model`` by
+        ``optimizers``, whose rates are set, with gradients of a norm of at most ``clip``, and says what there
+        is to log. None, as here, for a gradient of :meth:`loss` that the trainer computes and applies."""
+        return None
+
+    def close(self) -> None:  # noqa: B027
+        """Called when the run ends or stops; :meth:`update` may be called again."""
+
     def after_update(self, model: nn.Module, player: str, step: int) -> None:  # noqa: B027
-        """Called when a player's parameters have changed."""
+        """Called when the trainer has changed a player's parameters."""

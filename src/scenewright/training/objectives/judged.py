@@ -35,7 +35,7 @@ from scenewright.training.objectives.adversarial import (
 )
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.objectives.differentiable_augmentation import ChangeName, augmented
-from scenewright.training.objectives.regression import clip_errors
+from scenewright.training.objectives.regression import check_penalties, clip_errors
 from scenewright.training.parallel import bare
 
 
@@ -113,11 +113,7 @@ class JudgedConfig(AdversarialLossConfig):
                 raise ValueError(
                     f"the judge {judge.name} names {judge.actions} actions; the network {actions}"
                 )
-        if unknown := set(self.penalties) - set(penalties):
-            raise ValueError(
-                f"objective.penalties: the network has no {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(penalties) or 'none'}"
-            )
+        check_penalties(self.penalties, penalties)
         if self.colours and levels < 2:
             raise ValueError("objective.colours compares levels, and the network has one; leave it out")
         wanted = {"actions": any(j.actions for j in self.judges) or bool(actions), "things": self.regions > 0}

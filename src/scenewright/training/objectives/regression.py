@@ -6,6 +6,7 @@ first differences in time, rows and columns (Mathieu et al. 2016): squared error
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -18,10 +19,16 @@ from scenewright.training.parallel import bare
 
 
 class RegressionConfig(Config):
-    """``gradient``: the weight of first differences."""
+    """``gradient``: the weight of first differences. ``penalties``: weights of what the network finds wrong
+    with its own workings; where there are any, it sees the real clips, too."""
 
     name: Literal["regression"] = "regression"
     gradient: float = Field(default=0.5, ge=0)
+    penalties: dict[str, float] = Field(default_factory=dict)
+
+    def check(self, penalties: Sequence[str]) -> None:
+        """ValueError where a network has only such penalties."""
+        check_penalties(self.penalties, penalties)
 
 
 class Regression(Objective):
@@ -34,11 +41,24 @@ class Regression(Objective):
         self, model: nn.Module, inputs: Inputs, player: str = MODEL
     ) -> tuple[torch.Tensor, dict[str, float]]:
         noise = inputs.draws.normal("noise", bare(model).noise_shape).to(inputs.x)  # type: ignore[arg-type]
-        made = model(inputs.ids, inputs.mask, noise).clips.float()
-        squared_B, edges_B = clip_errors(made, inputs.x)
+        made = model(inputs.ids, inputs.mask, noise, inputs.x if self.config.penalties else None)
+        squared_B, edges_B = clip_errors(made.clips.float(), inputs.x)
         loss_B = squared_B + self.config.gradient * edges_B
+        parts = {"mse": squared_B.mean().item(), "edges": edges_B.mean().item()}
+        for name, weight in self.config.penalties.items():
+            loss_B = loss_B + weight * made.penalties[name]
+            parts[name] = made.penalties[name].mean().item()
         loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
-        return loss, {"mse": squared_B.mean().item(), "edges": edges_B.mean().item()}
+        return loss, parts
+
+
+def check_penalties(chosen: Iterable[str], known: Sequence[str]) -> None:
+    """ValueError where a recipe has chosen penalties that its network does not know."""
+    if unknown := set(chosen) - set(known):
+        raise ValueError(
+            f"objective.penalties: the network has no {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(known) or 'none'}"
+        )
 
 
 def clip_errors(made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from scenewright.training.parallel.apply import parallelize
 from scenewright.training.parallel.config import LocalStepsConfig, ParallelConfig
 from scenewright.training.parallel.data import DataParallel, bare
 from scenewright.training.parallel.gradients import clip_grad_norm, micro_batch, split_by_mesh
-from scenewright.training.parallel.hogwild import HogwildConfig, train_hogwild
+from scenewright.training.parallel.hogwild import HogwildConfig, HogwildWorkers, train_hogwild
 from scenewright.training.parallel.layout import Layout, setup_distributed, teardown_distributed
 from scenewright.training.parallel.local_steps import LocalSteps, Meeting
 from scenewright.training.parallel.players import (
@@ -26,6 +26,7 @@ from scenewright.training.parallel.state import full_state_dict, load_full_state
 __all__ = [
     "DataParallel",
     "HogwildConfig",
+    "HogwildWorkers",
     "Layout",
     "LocalSteps",
     "LocalStepsConfig",
