@@ -128,6 +128,8 @@ models: Registry[Any] = Registry(
         "layout-decoder": "scenewright.models.layout_decoder:LayoutDecoder",
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "moco-gan": "scenewright.models.moco_gan:MoCoGAN",
+        "sight-to-sound": "scenewright.models.sight_to_sound:SightToSound",
+        "sound-to-sight": "scenewright.models.sound_to_sight:SoundToSight",
         "stacked-gan": "scenewright.models.stacked_gan:StackedGAN",
         "token-transformer": "scenewright.models.token_transformer:TokenTransformer",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",

@@ -39,6 +39,11 @@ from scenewright.generation.names import ORACLE
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
+from scenewright.generation.sound_to_sight import (
+    SoundToSightGenerator,
+    is_sound_to_sight,
+    load_sound_to_sight,
+)
 from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.registry import RegistryError, models
@@ -52,6 +57,7 @@ _MAKE_NO_VIDEOS = {
     "video-autoencoder": "a video autoencoder",
     "layout-planner": "a planner of layouts",
     "layout-decoder": "a planner of layouts",
+    "sight-to-sound": "what gives videos their sound (scenewright sound)",
 }
 
 
@@ -92,6 +98,8 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
         return load_direct(folder, device)
     if is_token_model(family):
         return load_tokens(folder, device)
+    if is_sound_to_sight(family):
+        return load_sound_to_sight(folder, device)
     return load_pipeline(folder, device)
 
 
@@ -99,7 +107,7 @@ def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Gen
     """The same network with fresh random weights: the floor that scores are compared with."""
     folder = find_model(model)
     generator = load_generator(folder)
-    if isinstance(generator, DirectGenerator | TokenGenerator):
+    if isinstance(generator, DirectGenerator | TokenGenerator | SoundToSightGenerator):
         return generator.untrained(seed)
     return untrained_pipeline(folder, seed)
 
@@ -224,7 +232,7 @@ def _read_card(folder: Path) -> ModelCard:
     family = family_in(content)
     if family in _MAKE_NO_VIDEOS:
         raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
-    if is_direct(family) or is_token_model(family):
+    if is_direct(family) or is_token_model(family) or is_sound_to_sight(family):
         raise ModelError(f"{folder} is of the family {family}; here a flow-transformer is needed")
     try:
         card = ModelCard.model_validate_json(content)

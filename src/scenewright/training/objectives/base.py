@@ -71,6 +71,12 @@ class Inputs:
         return replace(self, **changed)
 
 
+def shown_or_not(captions: Sequence[str], dropout: float, draws: Draws) -> tuple[list[str], list[bool]]:
+    """The captions, ``dropout`` of them empty, and which are not."""
+    kept = (draws.uniform("caption dropout") >= dropout).tolist()
+    return [text if keep else "" for text, keep in zip(captions, kept, strict=True)], kept
+
+
 class Objective(ABC):
     """Turns (model, batch) into a loss. A mean over samples, so that micro-batches and processes average."""
 

@@ -20,7 +20,7 @@ from scenewright.generation.given import settled_frames
 from scenewright.models.noise import shift_sigma
 from scenewright.seeds import keyed_seed
 from scenewright.training.draws import Draws
-from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
+from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective, shown_or_not
 from scenewright.training.objectives.given import GivenFramesConfig
 
 
@@ -137,8 +137,7 @@ def shown_captions(batch: Batch, config: FlowConfig, draws: Draws) -> tuple[list
         if batch.words is not None:
             raise ValueError("objective.word_dropout cannot leave out words that were encoded beforehand")
         captions = [_thinned(text, config.word_dropout, draws, i) for i, text in enumerate(captions)]
-    kept = (draws.uniform("caption dropout") >= config.caption_dropout).tolist()
-    return [text if keep else "" for text, keep in zip(captions, kept, strict=True)], kept
+    return shown_or_not(captions, config.caption_dropout, draws)
 
 
 def _thinned(text: str, share: float, draws: Draws, place: int) -> str:
