@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,23 +117,28 @@ def steps_for(
     name: str | None = None,
 ) -> int:
     """How many steps of a family, with ``more`` changes, the budget pays for; measured once and kept."""
+    file = place.budget(name or family)
+    return steps_within(file, core_minutes, lambda steps: recipe_of(place, family, threads, steps, more))
+
+
+def steps_within(file: Path, core_minutes: float, recipe: Callable[[int], Any]) -> int:
+    """How many steps the budget pays for, of a recipe that is given for any number; kept in ``file``."""
     import tempfile
 
     from scenewright.training.trainer import Trainer
 
-    file = place.budget(name or family)
     if file.is_file():
         kept = json.loads(file.read_text("utf-8"))
         if kept["core_minutes"] == core_minutes:
             return int(kept["steps"])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(recipe_of(place, family, threads, WARM + TIMED + 1, more), Path(folder) / "run")
+        trainer = Trainer(recipe(WARM + TIMED + 1), Path(folder) / "run")
         trainer.run(until=WARM)
         began = time.process_time()
         trainer.run(until=WARM + TIMED)
         seconds = (time.process_time() - began) / TIMED
     steps = max(1, int(core_minutes * 60 / seconds))
-    place.root.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         json.dumps({"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}) + "\n",
         "utf-8",

@@ -50,20 +50,16 @@ class Foley:
         return torch.stack(chosen).numpy()
 
     def events(self, clip: Clip) -> list[SoundEvent]:
-        """What is heard in a clip at the network's frame rate, ordered by start.
+        """What is heard in a clip, ordered by start. Of one at another frame rate than the network's, the
+        frames are seen that are shown at its times."""
+        fps = self.config.fps
+        times = np.arange(max(1, round(clip.seconds * fps))) / fps
+        shown = np.minimum((times * clip.fps + 1e-6).astype(int), len(clip) - 1)
+        return events_in(self.table(clip.frames[shown]), fps)
 
-        Raises:
-            ValueError: the clip has another frame rate.
-        """
-        if abs(clip.fps - self.config.fps) > 1e-3:
-            raise ValueError(f"{self.name} sees {self.config.fps:g} frames a second, not {clip.fps:g}")
-        return events_in(self.table(clip.frames), clip.fps)
-
-    def sounded(self, clip: Clip, seen: Clip, seed: int = 0) -> tuple[Clip, list[SoundEvent]]:
-        """``clip`` with the sound of what is ``seen``, the same clip at the network's frame rate, and the
-        events. ``seed`` decides all that is noise in it."""
-        events = self.events(seen)
-        return clip.with_(audio=sound_of(events, clip.seconds, seed=seed)), events
+    def sounded(self, clip: Clip, seed: int = 0) -> Clip:
+        """The clip with the sound of its events; ``seed`` decides all that is noise in it."""
+        return clip.with_(audio=sound_of(self.events(clip), clip.seconds, seed=seed))
 
 
 def save_foley(foley: Foley, folder: Path, dtype: torch.dtype = torch.float16) -> None:

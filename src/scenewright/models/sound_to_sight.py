@@ -28,6 +28,10 @@ from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 
+#: The posterior's variances begin at the exponential of this. With as much noise as the prior has, the latents
+#: say nothing at first, nothing is read in them, and so it stays.
+QUIET = -4.0
+
 #: Of an LSTM, both (1, B, D).
 State = tuple[torch.Tensor, torch.Tensor]
 
@@ -118,7 +122,8 @@ class SoundToSight(nn.Module):
         # Sound of frame 0, frame 0, sound of frame 1, ...: a frame is foreseen where its sound is read.
         expected_BTD = self._read(torch.cat([tokens, heard_BTD[:, -1:]], 1))[:, 2::2]
         prior = Gaussian.of(self.prior(expected_BTD)[0])
-        posterior = Gaussian.of(self.posterior(torch.cat([expected_BTD, true_BTD[:, 1:]], -1))[0])
+        both_BTD = torch.cat([expected_BTD, true_BTD[:, 1:]], -1)
+        posterior = Gaussian.of(self.posterior(both_BTD)[0], QUIET)
         z = posterior.sample(noise).to(expected_BTD)
         drawn_BTD, _ = self.predictor(torch.cat([expected_BTD, z], -1))
         frames = self._draw(drawn_BTD[:, first - 1 :], maps, clip[:, :, first - 1])
@@ -149,11 +154,13 @@ class SoundToSight(nn.Module):
             past_BD = seen_BTD[:, step - 1] if step <= known else self.encoder(frames[step - 1])[0]
             self._read(self._seen(past_BD[:, None], step - 1) + told_B1D, caches)
             expected_B1D = self._read(self._heard(sound_BTF[:, step : step + 1], step) + told_B1D, caches)
-            chosen, of_prior = self.prior(expected_B1D, of_prior)
+            of_step, of_prior = self.prior(expected_B1D, of_prior)
+            latent = Gaussian.of(of_step)
             if step < true_BTD.shape[1]:
                 both = torch.cat([expected_B1D, true_BTD[:, step : step + 1]], -1)
-                chosen, of_posterior = self.posterior(both, of_posterior)
-            z = Gaussian.of(chosen).sample(noise[:, step - 1 : step]).to(expected_B1D)
+                of_step, of_posterior = self.posterior(both, of_posterior)
+                latent = Gaussian.of(of_step, QUIET)
+            z = latent.sample(noise[:, step - 1 : step]).to(expected_B1D)
             drawn_B1D, of_predictor = self.predictor(torch.cat([expected_B1D, z], -1), of_predictor)
             if step >= known:
                 frames.append(self._draw(drawn_B1D, maps, given[:, :, -1])[:, :, 0])

@@ -14,10 +14,11 @@ class Gaussian(NamedTuple):
     log_variance: torch.Tensor
 
     @classmethod
-    def of(cls, x: torch.Tensor) -> Gaussian:
-        """Of numbers (..., 2 Z) that a network gives; variances stay within what can be computed with."""
+    def of(cls, x: torch.Tensor, begin: float = 0.0) -> Gaussian:
+        """Of numbers (..., 2 Z) that a network gives. Logarithms of variances are counted from ``begin``, and
+        stay within 6 of it, for else they could not be computed with."""
         mean, log_variance = x.float().chunk(2, -1)
-        return cls(mean, 6 * torch.tanh(log_variance / 6))
+        return cls(mean, begin + 6 * torch.tanh(log_variance / 6))
 
     def sample(self, noise: torch.Tensor) -> torch.Tensor:
         """``noise``: standard normal (..., Z)."""
