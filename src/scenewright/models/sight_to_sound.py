@@ -19,7 +19,8 @@ from scenewright.config import Config
 from scenewright.models.blocks.frames import FrameEncoder
 from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.blocks.transformer import TransformerLayer
-from scenewright.world.hearing import MATERIALS, SOUND_KINDS
+from scenewright.world.hearing import SOUND_KINDS
+from scenewright.world.scene import MATERIALS
 
 
 class SightToSoundConfig(Config):

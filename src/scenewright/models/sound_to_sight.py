@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import Field, model_validator
 from torch import nn
+from torch.nn import functional as F
 
 from scenewright.config import Config
 from scenewright.media.mel import FEATURES
@@ -177,7 +178,8 @@ class SoundToSight(nn.Module):
 
     def _heard(self, sound_BTF: torch.Tensor, first: int) -> torch.Tensor:
         """Tokens (B, T, D) of sound that begins with the frame ``first``."""
-        return self.listen(sound_BTF) + self.places[first : first + sound_BTF.shape[1]] + self.senses[0]
+        heard_BTD = F.rms_norm(self.listen(sound_BTF + 1), (self.config.width,))  # silence is 0
+        return heard_BTD + self.places[first : first + sound_BTF.shape[1]] + self.senses[0]
 
     def _seen(self, vectors_BTD: torch.Tensor, first: int) -> torch.Tensor:
         return vectors_BTD + self.places[first : first + vectors_BTD.shape[1]] + self.senses[1]
@@ -204,14 +206,14 @@ class SoundToSight(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """A long short-term memory and a linear map of what it gives: (B, T, D) to (B, T, ``out``), and its last
-    state, from which it goes on."""
+    """A long short-term memory and a linear map of what it takes and gives: (B, T, D) to (B, T, ``out``), and
+    its last state, from which it goes on."""
 
     def __init__(self, inside: int, width: int, out: int) -> None:
         super().__init__()
         self.memory = nn.LSTM(inside, width, batch_first=True)
-        self.out = nn.Linear(width, out)
+        self.out = nn.Linear(inside + width, out)
 
     def forward(self, x_BTD: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         y_BTD, state = self.memory(x_BTD, state)
-        return self.out(y_BTD), state
+        return self.out(torch.cat([x_BTD, y_BTD], -1)), state

@@ -11,13 +11,12 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from scenewright.clip import Waveform
-from scenewright.world.scene import Material, Scene, SceneObject
+from scenewright.world.scene import MATERIALS, Material, Scene, SceneObject
 from scenewright.world.sound import PEAK, Stage, seconds_of, sound_events
 from scenewright.world.states import Contact, ContactKind, States
 
 #: Kinds of sound, in the order of tables; impacts, appearing and vanishing are instants.
 SOUND_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
-MATERIALS: tuple[Material, ...] = get_args(Material)
 #: Columns of a table: whether a sound begins in the frame, and whether one is heard in it; where one is heard,
 #: its strength, how long after the frame it begins (as a share of the frame; 0 where it began before), where
 #: in the picture it is, the scale of what makes it, and the number of its material.
@@ -39,11 +38,13 @@ class SoundEvent(NamedTuple):
 
 
 def heard(scene: Scene, states: States) -> list[SoundEvent]:
-    """The events of a scene, ordered by start."""
+    """The events of a scene, ordered by start, but for those that begin with its last millisecond."""
     stage = Stage.of(scene, states, 0, 1)
     end = seconds_of(states)
     found = []
     for contact in sound_events(states):
+        if contact.start > end - 1e-3:
+            continue
         number, last = contact.object, min(contact.end, end)
         pan = np.interp([contact.start, last], stage.times, stage.pan[:, number])
         scale = float(np.interp(contact.start, stage.times, stage.scale[:, number]))

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
+from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv, group_norm
 from scenewright.models.blocks.growth import Growth
 
 
 class FrameEncoder(nn.Module):
-    """Pictures (N, C, H, W) to vectors (N, D), and the maps on the way, the coarsest first: a growth read
+    """Pictures (N, C, H, W) to vectors (N, D), of root mean square 1, and the maps on the way, the coarsest first: a growth read
     backwards, whose first halving puts four pixels to a place."""
 
     def __init__(self, grown: Growth, inside: int, width: int) -> None:
@@ -26,6 +26,7 @@ class FrameEncoder(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(2, fine, fine) for fine, _ in pairs)
         self.downs = nn.ModuleList(conv(2, fine, coarse, 4, 2) for fine, coarse in pairs)
         self.last = ResidualBlock(2, grown.channels[0], grown.channels[0])
+        self.norm = group_norm(grown.channels[0])
         self.vector = nn.Linear(grown.channels[0] * grown.places, width)
 
     def forward(self, x_NCHW: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -36,7 +37,9 @@ class FrameEncoder(nn.Module):
             maps.append(x)
             x = down(x)
         x = self.last(x)
-        return self.vector(F.silu(x).flatten(1)), [x, *reversed(maps)]
+        # Else all frames of a clip would begin with almost the same vector.
+        vectors_ND = F.rms_norm(self.vector(F.silu(self.norm(x)).flatten(1)), (self.vector.out_features,))
+        return vectors_ND, [x, *reversed(maps)]
 
 
 class FrameDecoder(nn.Module):
