@@ -117,12 +117,14 @@ def test_divergence_is_that_of_the_library():
 def test_the_loss_is_of_what_is_not_given():
     made_by = network(given=2)
     clip, sound, _ = random_inputs()
-    config = SoundToSightObjectiveConfig(gradient=0.0, divergence=0.01, own_frames=0.0)
+    config = SoundToSightObjectiveConfig(gradient=0.0, divergence=0.01, free=3.0, own_frames=0.0)
     inputs = Inputs(clip, IDS, MASK, ("a", "b"), Draws(3, 1, 2, range(2)), sound=sound)
     loss, parts = SoundToSightObjective(config).loss(made_by, inputs)
     foreseen = made_by(IDS, MASK, clip, clip, sound, inputs.draws.normal("noise", (7, 8)))
     squared = (foreseen.frames - clip[:, :, 2:]).square().mean()
-    torch.testing.assert_close(loss, squared + 0.01 * foreseen.divergence.mean())
+    divergence_BT = foreseen.posterior.divergence(foreseen.prior)
+    both = divergence_BT.mean() + divergence_BT.clamp(min=3.0).mean()
+    torch.testing.assert_close(loss, squared + 0.01 * both)
     assert parts["mse"] == pytest.approx(squared.item())
     # On its own frames the loss is another, and that of one sample is the same alone.
     own = SoundToSightObjective(config.model_copy(update={"own_frames": 1.0}))

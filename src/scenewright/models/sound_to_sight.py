@@ -71,11 +71,12 @@ class SoundToSightConfig(Config):
 
 
 class Foreseen(NamedTuple):
-    """``frames``: float (B, 3, T - n, H, W), those that are not given. ``divergence``: float32 (B, T - n), of
-    each one's posterior from its prior, in nats."""
+    """``frames``: float (B, 3, T - n, H, W), those that are not given. ``posterior``, ``prior``: of the latents
+    of each of these, (B, T - n, Z)."""
 
     frames: torch.Tensor
-    divergence: torch.Tensor
+    posterior: Gaussian
+    prior: Gaussian
 
 
 class SoundToSight(nn.Module):
@@ -128,7 +129,7 @@ class SoundToSight(nn.Module):
         z = posterior.sample(noise).to(expected_BTD)
         drawn_BTD, _ = self.predictor(torch.cat([expected_BTD, z], -1))
         frames = self._draw(drawn_BTD[:, first - 1 :], maps, clip[:, :, first - 1])
-        return Foreseen(frames, posterior.divergence(prior)[:, first - 1 :])
+        return Foreseen(frames, *(Gaussian(*(x[:, first - 1 :] for x in g)) for g in (posterior, prior)))
 
     @torch.no_grad()
     def continued(

@@ -24,6 +24,10 @@ class Gaussian(NamedTuple):
         """``noise``: standard normal (..., Z)."""
         return self.mean + (self.log_variance / 2).exp() * noise
 
+    def detached(self) -> Gaussian:
+        """The same, through which no gradients pass."""
+        return Gaussian(self.mean.detach(), self.log_variance.detach())
+
     def divergence(self, other: Gaussian) -> torch.Tensor:
         """KL(self || other), (...), in nats: summed over the last dimension."""
         ratio = (self.log_variance - other.log_variance).exp()

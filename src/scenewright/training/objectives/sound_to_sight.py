@@ -2,7 +2,10 @@
 
 The loss of a clip is its error (see :mod:`.regression`) in the frames that are made, with latents of which
 each frame's posterior knows the frame itself, plus ``divergence`` times the mean, over these frames, of the
-posterior's divergence from the prior, which does not (Denton & Fergus 2018, "SVG-LP").
+posterior's divergence from the prior, which does not (Denton & Fergus 2018, "SVG-LP"). The prior always comes
+nearer to the posterior; the posterior comes nearer to the prior only where it is more than ``free`` nats from
+it, for else the latents are emptied before anything has learned to read them (Kingma et al. 2016, "free
+bits"; both sides apart: Hafner et al. 2023, "DreamerV3").
 
 A network that has only seen true frames does not know what to do with its own. So of a share of the clips, its
 past is what it makes itself: frames are made one after the other first, without gradients, and then all are
@@ -28,13 +31,14 @@ from scenewright.training.parallel import bare
 
 
 class SoundToSightObjectiveConfig(Config):
-    """``gradient``: the weight of first differences; ``divergence``: of the latents'. ``own_frames``: how
-    often a clip's past is what the network makes. ``caption_dropout``: how often it comes without its
-    caption, as it may when it is made."""
+    """``gradient``: the weight of first differences; ``divergence``: of the latents', of which ``free`` nats a
+    frame cost nothing. ``own_frames``: how often a clip's past is what the network makes.
+    ``caption_dropout``: how often it comes without its caption, as it may when it is made."""
 
     name: Literal["sound_to_sight"] = "sound_to_sight"
     gradient: float = Field(default=0.5, ge=0)
     divergence: float = Field(default=1e-4, ge=0)
+    free: float = Field(default=1.0, ge=0)
     own_frames: float = Field(default=0.5, ge=0, le=1)
     caption_dropout: float = Field(default=0.5, ge=0, le=1)
 
@@ -64,8 +68,12 @@ class SoundToSightObjective(Objective):
             past = torch.where(own.to(clip.device)[:, None, None, None, None], made.to(clip), clip)
         foreseen = model(inputs.ids, inputs.mask, clip, past, sound, noise)
         squared_B, edges_B = clip_errors(foreseen.frames.float(), clip[:, :, first:])
-        divergence_B = foreseen.divergence.mean(1)
-        loss_B = squared_B + self.config.gradient * edges_B + self.config.divergence * divergence_B
+        posterior, prior = foreseen.posterior, foreseen.prior
+        followed_BT = posterior.detached().divergence(prior)
+        held_BT = posterior.divergence(prior.detached()).clamp(min=self.config.free)
+        divergence_B = followed_BT.mean(1)
+        loss_B = squared_B + self.config.gradient * edges_B
+        loss_B = loss_B + self.config.divergence * (divergence_B + held_BT.mean(1))
         loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()
         parts = {"mse": squared_B, "edges": edges_B, "divergence": divergence_B}
         return loss, {name: values.mean().item() for name, values in parts.items()}
