@@ -207,7 +207,9 @@ def event_rows(root: Path, held: Held, fps: float) -> dict[str, list[list[tuple[
     return rows
 
 
-def counts_of(held: Held, found: Sequence[Sequence[tuple[str, float]]], fps: float, kinds: bool) -> np.ndarray:
+def counts_of(
+    held: Held, found: Sequence[Sequence[tuple[str, float]]], fps: float, kinds: bool
+) -> np.ndarray:
     """int (N, 3): matched, true and found events of every clip; with ``kinds``, of the same kind."""
     from scenewright.evaluation.sound import event_scores
     from scenewright.world.hearing import SOUND_KINDS

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from scenewright.clip import Waveform
-from scenewright.media.mel import BANDS, FEATURES, HIGHEST, LOWEST, STEPS, WINDOW, mel_bands, mel_frames, silence
+from scenewright.media.mel import (
+    BANDS,
+    FEATURES,
+    HIGHEST,
+    LOWEST,
+    STEPS,
+    WINDOW,
+    mel_bands,
+    mel_frames,
+    silence,
+)
 
 RATE = 16_000
 

@@ -58,7 +58,9 @@ def test_the_loss_cell_by_cell():
     made = Sounding(torch.randn(6, 8, 7, 2), torch.randn(6, 8, 7, 4), torch.randn(6, 8, 7, 5))
     config = SightToSoundObjectiveConfig(manner=3.0)
     ids = torch.zeros(6, 0, dtype=torch.int64)
-    inputs = Inputs(torch.zeros(6, 3, 8, 32, 32), ids, ids.bool(), ("",) * 6, Draws(0, 0, 6, range(6)), events=true)
+    inputs = Inputs(
+        torch.zeros(6, 3, 8, 32, 32), ids, ids.bool(), ("",) * 6, Draws(0, 0, 6, range(6)), events=true
+    )
     found, parts = SightToSoundObjective(config).loss(lambda x: made, inputs)
     total = 0.0
     for cell in np.ndindex(6, 8, 7):
@@ -87,11 +89,15 @@ def test_long_clips_are_seen_in_pieces_that_overlap():
             count = x.shape[2]
             off = (torch.arange(count) - (count - 1) / 2).abs()
             manner = torch.stack([x.mean((1, 3, 4))[0], off, off, off], -1)[None, :, None]
-            return Sounding(torch.zeros(1, count, 7, 2), manner.expand(-1, -1, 7, -1), torch.zeros(1, count, 7, 5))
+            return Sounding(
+                torch.zeros(1, count, 7, 2), manner.expand(-1, -1, 7, -1), torch.zeros(1, count, 7, 5)
+            )
 
     foley = Foley(Places(SightToSoundConfig(**SMALL)))
     for count in (1, 5, 8, 9, 20, 23):
-        frames = np.zeros((count, 32, 32, 3), np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
+        frames = (
+            np.zeros((count, 32, 32, 3), np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
+        )
         table = foley.table(frames)
         assert len(table) == count
         np.testing.assert_allclose((table[:, 0, STRENGTH] + 1) * 127.5, np.arange(count), atol=1e-3)
@@ -107,7 +113,9 @@ def trained(tmp_path_factory):
     recipe = TrainingRecipe(
         name="listener",
         network=SightToSoundConfig(**SMALL),
-        stages=(Stage(steps=220, batch=CLIPS, data=WORLD.model_copy(update={"shards": (folder / "clips",)})),),
+        stages=(
+            Stage(steps=220, batch=CLIPS, data=WORLD.model_copy(update={"shards": (folder / "clips",)})),
+        ),
         objective=SightToSoundObjectiveConfig(),
         optimizer=OptimizerConfig(name="adamw", lr=3e-3),
         schedule=ScheduleConfig(warmup=10, decay_fraction=0.5),
@@ -157,7 +165,9 @@ def test_it_is_used_from_the_command_line(trained, tmp_path):
     fast = Clip(np.repeat(clips[busy].frames, 3, 0), 12.0)
     encode(fast, tmp_path / "a.mkv", codec="ffv1")
     out = tmp_path / "b.mkv"
-    done = CliRunner().invoke(sound_command, [str(tmp_path / "a.mkv"), "--model", str(folder), "-o", str(out)])
+    done = CliRunner().invoke(
+        sound_command, [str(tmp_path / "a.mkv"), "--model", str(folder), "-o", str(out)]
+    )
     assert done.exit_code == 0, done.output
     event = load_foley(folder).events(clips[busy])[0]
     assert f"{event.start:.2f}" in done.output
@@ -166,7 +176,9 @@ def test_it_is_used_from_the_command_line(trained, tmp_path):
     assert (made.frames == fast.frames).all()
     assert made.audio is not None
     assert made.audio.samples.any()
-    again = CliRunner().invoke(sound_command, [str(tmp_path / "a.mkv"), "--model", str(folder), "-o", str(out)])
+    again = CliRunner().invoke(
+        sound_command, [str(tmp_path / "a.mkv"), "--model", str(folder), "-o", str(out)]
+    )
     assert again.exit_code == 2
     assert "exists" in again.output
     told = CliRunner().invoke(sound_command, [str(tmp_path / "a.mkv"), "--model", str(folder), "--json"])

@@ -78,7 +78,11 @@ def test_what_comes_later_changes_nothing_before():
         moved = made_by(IDS, MASK, clip, clip, heard, noise).frames
         again = made_by.continued(IDS, MASK, clip[:, :, :1], heard, noise)
         after = made_by(IDS, MASK, clip, seen, sound, noise).frames
-        for found, true, first in ((moved, whole.frames, at - 1), (again, freely, at), (after, whole.frames, at)):
+        for found, true, first in (
+            (moved, whole.frames, at - 1),
+            (again, freely, at),
+            (after, whole.frames, at),
+        ):
             torch.testing.assert_close(found[:, :, :first], true[:, :, :first], rtol=1e-5, atol=1e-6)
             assert (found[:, :, first:] - true[:, :, first:]).abs().amax((1, 3, 4)).min() > 1e-4
 
@@ -187,7 +191,9 @@ def decibels(a, b):
 def follow(made_by, clip, sound, seeds):
     """What a network makes of a clip's first frame and a sound, with the noise of every seed."""
     count = len(seeds)
-    noise = torch.stack([torch.randn(FRAMES - 1, 8, generator=torch.Generator().manual_seed(s)) for s in seeds])
+    noise = torch.stack(
+        [torch.randn(FRAMES - 1, 8, generator=torch.Generator().manual_seed(s)) for s in seeds]
+    )
     ids = torch.ones(count, 1, dtype=torch.int64)
     given = clip[None, :, :1].expand(count, -1, -1, -1, -1)
     return made_by.continued(ids, ids.bool(), given, sound[None].expand(count, -1, -1), noise)

@@ -23,9 +23,7 @@ from scenewright.cli.console import emit, json_option
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 @json_option
-def sound(
-    video: Path, model: str, output: Path | None, seed: int, overwrite: bool, as_json: bool
-) -> None:
+def sound(video: Path, model: str, output: Path | None, seed: int, overwrite: bool, as_json: bool) -> None:
     """Give VIDEO the sound of what is seen in it.
 
     Says which sounds are heard and when, in seconds. Each is made by the voices of the world: what is struck

@@ -80,7 +80,6 @@ class WorldSource(Config):
         )
         return np.stack([r.masks > 0 for r in renders if r.masks is not None])
 
-
     def sound(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         """What is heard of a scene: float32 (T, :data:`scenewright.media.mel.FEATURES`), and its events,
         float32 (T, K, :data:`scenewright.world.hearing.COLUMNS`)."""

@@ -60,9 +60,13 @@ class SoundToSightFamily(PixelReaderFamily):
         given = batch.frames[:, : pipeline.config.given]
         made = pipeline.continued(given, batch.sound, [""] * SHOWN, range(SHOWN))
         clips = [
-            Clip(frames=x.numpy(), fps=data.fps) for pair in zip(batch.frames, made, strict=True) for x in pair
+            Clip(frames=x.numpy(), fps=data.fps)
+            for pair in zip(batch.frames, made, strict=True)
+            for x in pair
         ]
-        captions = [text for caption in batch.captions for text in (caption, "from its first frames and sound")]
+        captions = [
+            text for caption in batch.captions for text in (caption, "from its first frames and sound")
+        ]
         return contact_sheet(clips, captions=captions, frames_per_clip=data.num_frames, columns=1)
 
 
@@ -102,7 +106,9 @@ def _check_sound(recipe: TrainingRecipe, name: str, objective: type[Any]) -> Non
         raise ValueError(f"sample_prompts do nothing for a network of the family {network.family}")
     for stage in recipe.stages:
         if not isinstance(stage.objective or recipe.objective, objective):
-            raise ValueError(f"a network of the family {network.family} is trained by objective.name = {name}")
+            raise ValueError(
+                f"a network of the family {network.family} is trained by objective.name = {name}"
+            )
     for data in streams_of(recipe):
         if data.facts != ("sound",):
             raise ValueError(f"a network of the family {network.family} needs data.facts = [sound] alone")
