@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from zoo import IMAGES, steps_within
 
 RECIPES = ("sound2sight", "sight2sound")

@@ -73,7 +73,7 @@ def golden():
     return np.stack([y, y]).astype(np.float32)
 
 
-def test_a_full_sine_is_at_0_dB_at_any_rate():
+def test_a_full_sine_is_at_zero_at_any_rate():
     frequency = 20.0 * mel_bands(round(WINDOW * RATE), RATE)[10].argmax()
     for rate in (16_000, 44_100, 48_000):
         t = np.arange(2 * rate) / rate

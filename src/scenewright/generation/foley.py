@@ -32,11 +32,11 @@ class Foley:
 
     @torch.inference_mode()
     def table(self, frames: np.ndarray) -> np.ndarray:
-        """uint8 frames (T, H, W, 3), at the network's frame rate, of any size and number, to a table (T, K, 7)
-        whose first two columns are probabilities, see :mod:`scenewright.world.hearing`.
+        """uint8 frames (T, H, W, 3), at the network's frame rate, of any size and number, to a table
+        (T, K, 7) whose first two columns are probabilities, see :mod:`scenewright.world.hearing`.
 
-        More frames than the network sees at once are seen in pieces that overlap by half; of each frame counts
-        what the piece says in whose middle it is most.
+        More frames than the network sees at once are seen in pieces that overlap by half; of each frame that
+        counts which the piece says in whose middle it is most.
         """
         config, device = self.config, next(self.model.parameters()).device
         x = torch.tensor(fitted(frames, (config.width_pixels, config.height)))[None]

@@ -156,10 +156,10 @@ class SoundToSightGenerator:
         places = given_places(prompt, self._count(prompt))
         least = self.config.given
         if [at for at, _ in places] != list(range(len(places))) or len(places) < least:
-            what = "the first frame" if least == 1 else f"the first {least} frames"
+            what, it = ("the first frame", "it") if least == 1 else (f"the first {least} frames", "them")
             raise ValueError(
-                f"{self.name} goes on from {what} of a video: give {'it' if least == 1 else 'them'}, and none "
-                "from further on (--image PICTURE)"
+                f"{self.name} goes on from {what} of a video: give {it}, and none from further on "
+                "(--image PICTURE)"
             )
         return [given.frame for _, given in places]
 

@@ -1,10 +1,10 @@
 """Sound2Sight: the first frames of a clip and its sound to the frames that follow.
 
-After Chatterjee & Cherian 2020, "Sound2Sight". A transformer reads, in turn, what is heard in a frame and what
-is seen in it; where it has read the sound of a frame and not yet the frame, it says what is to be expected
-of this one. What neither sound nor past decide is a stochastic latent (Denton & Fergus 2018, "SVG-LP"): its
-prior knows what is expected, and its posterior the true frame, too. A third recurrent network puts both
-together, and a decoder draws the frame over the last one that was given.
+After Chatterjee & Cherian 2020, "Sound2Sight". A transformer reads, in turn, what is heard in a frame and
+what is seen in it; where it has read the sound of a frame and not yet the frame, it says what is to be
+expected of this one. What neither sound nor past decide is a stochastic latent (Denton & Fergus 2018,
+"SVG-LP"): its prior knows what is expected, and its posterior the true frame, too. A third recurrent network
+puts both together, and a decoder draws the frame over the last one that was given.
 
 B = batch, T = frames of the clip, n = frames that are given, S = words, D = width, F = features of sound,
 Z = latents; step t is the one that makes frame t, from 1 to T - 1.
@@ -29,7 +29,7 @@ from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 
-#: The posterior's variances begin at the exponential of this. With as much noise as the prior has, the latents
+#: The posterior's variances begin at the exponential of this. With as much noise as the prior has, latents
 #: say nothing at first, nothing is read in them, and so it stays.
 QUIET = -4.0
 
@@ -71,8 +71,8 @@ class SoundToSightConfig(Config):
 
 
 class Foreseen(NamedTuple):
-    """``frames``: float (B, 3, T - n, H, W), those that are not given. ``posterior``, ``prior``: of the latents
-    of each of these, (B, T - n, Z)."""
+    """``frames``: float (B, 3, T - n, H, W), those that are not given. ``posterior``, ``prior``: of the
+    latents of each of these, (B, T - n, Z)."""
 
     frames: torch.Tensor
     posterior: Gaussian

@@ -17,9 +17,9 @@ from scenewright.world.states import Contact, ContactKind, States
 
 #: Kinds of sound, in the order of tables; impacts, appearing and vanishing are instants.
 SOUND_KINDS: tuple[ContactKind, ...] = get_args(ContactKind)
-#: Columns of a table: whether a sound begins in the frame, and whether one is heard in it; where one is heard,
-#: its strength, how long after the frame it begins (as a share of the frame; 0 where it began before), where
-#: in the picture it is, the scale of what makes it, and the number of its material.
+#: Columns of a table: whether a sound begins in the frame, and whether one is heard in it; where one is, its
+#: strength, how long after the frame it begins (as a share of the frame; 0 where it began before), where in
+#: the picture it is, the scale of what makes it, and the number of its material.
 ONSET, SOUNDING, STRENGTH, LATE, PAN, SCALE, MATERIAL = range(7)
 COLUMNS = 7
 

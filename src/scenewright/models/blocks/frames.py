@@ -16,8 +16,8 @@ from scenewright.models.blocks.growth import Growth
 
 
 class FrameEncoder(nn.Module):
-    """Pictures (N, C, H, W) to vectors (N, D), of root mean square 1, and the maps on the way, the coarsest first: a growth read
-    backwards, whose first halving puts four pixels to a place."""
+    """Pictures (N, C, H, W) to vectors (N, D), of root mean square 1, and the maps on the way, the coarsest
+    first: a growth read backwards, whose first halving puts four pixels to a place."""
 
     def __init__(self, grown: Growth, inside: int, width: int) -> None:
         super().__init__()

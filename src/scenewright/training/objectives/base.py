@@ -34,8 +34,8 @@ class Inputs:
     frames of the clip that the network is given; ``given``: what it sees of them, see
     :func:`scenewright.generation.given.given_input`; None for an objective that gives none. ``led``: bool
     (B,), the clips whose layout the network is shown; ``layout``: float32 (B, N, F), their features, 0 for
-    the others; None for a network that takes none. ``things``, ``actions``, ``sound``, ``events``: of the batch,
-    see :class:`scenewright.data.streams.Batch`, for an objective that asks for them."""
+    the others; None for a network that takes none. ``things``, ``actions``, ``sound``, ``events``: of the
+    batch, see :class:`scenewright.data.streams.Batch`, for an objective that asks for them."""
 
     x: torch.Tensor
     ids: torch.Tensor

@@ -1,8 +1,8 @@
 """Sight to sound: of every frame it is to be told which sounds begin in it, which are heard, and how.
 
-The loss of a clip is a mean over its frames, and a sum over kinds of sound: binary cross-entropy of whether a
-sound begins and whether one is heard, and where one is, the cross-entropy of its material and ``manner`` times
-the squared error of its strength, place and size, and, where one begins, of when it does.
+The loss of a clip is a mean over its frames, and a sum over kinds of sound: binary cross-entropy of whether
+a sound begins and whether one is heard, and where one is, the cross-entropy of its material and ``manner``
+times the squared error of its strength, place and size, and, where one begins, of when it does.
 """
 
 from __future__ import annotations

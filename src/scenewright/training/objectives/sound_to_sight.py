@@ -7,9 +7,9 @@ nearer to the posterior; the posterior comes nearer to the prior only where it i
 it, for else the latents are emptied before anything has learned to read them (Kingma et al. 2016, "free
 bits"; both sides apart: Hafner et al. 2023, "DreamerV3").
 
-A network that has only seen true frames does not know what to do with its own. So of a share of the clips, its
-past is what it makes itself: frames are made one after the other first, without gradients, and then all are
-foreseen at once from these (scheduled sampling in two passes: Mihaylova & Martins 2019).
+A network that has only seen true frames does not know what to do with its own. So of a share of the clips,
+its past is what it makes itself: frames are made one after the other first, without gradients, and then all
+are foreseen at once from these (scheduled sampling in two passes: Mihaylova & Martins 2019).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from scenewright.training.parallel import bare
 
 
 class SoundToSightObjectiveConfig(Config):
-    """``gradient``: the weight of first differences; ``divergence``: of the latents', of which ``free`` nats a
-    frame cost nothing. ``own_frames``: how often a clip's past is what the network makes.
+    """``gradient``: the weight of first differences; ``divergence``: of the latents', of which ``free`` nats
+    a frame cost nothing. ``own_frames``: how often a clip's past is what the network makes.
     ``caption_dropout``: how often it comes without its caption, as it may when it is made."""
 
     name: Literal["sound_to_sight"] = "sound_to_sight"
