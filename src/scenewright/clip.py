@@ -133,7 +133,8 @@ class Prompt(BaseModel):
     ``width`` and ``height`` in pixels, ``num_frames`` and ``fps`` of the result; ``None`` leaves the choice
     to the model. ``seed`` fixes the randomness: the same prompt and seed give the same frames. ``given``:
     frames that the video must show; the rest is made to fit them. ``layout``: where things are to be, for
-    models that take layouts; ``None`` leaves that to the model, too.
+    models that take layouts; ``None`` leaves that to the model, too. ``sound``: what is heard, from the first
+    frame on, for models that make frames to a sound.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -147,6 +148,7 @@ class Prompt(BaseModel):
     fps: float | None = Field(default=None, gt=0)
     given: tuple[GivenFrame, ...] = ()
     layout: Layout | None = None
+    sound: Waveform | None = None
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

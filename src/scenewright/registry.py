@@ -131,6 +131,8 @@ models: Registry[Any] = Registry(
         "layout-planner": "scenewright.models.layout_planner:LayoutPlanner",
         "moco-gan": "scenewright.models.moco_gan:MoCoGAN",
         "motion-policy": "scenewright.models.motion_policy:MotionPolicy",
+        "sight-to-sound": "scenewright.models.sight_to_sound:SightToSound",
+        "sound-to-sight": "scenewright.models.sound_to_sight:SoundToSight",
         "stacked-gan": "scenewright.models.stacked_gan:StackedGAN",
         "token-transformer": "scenewright.models.token_transformer:TokenTransformer",
         "video-autoencoder": "scenewright.models.video_autoencoder:VideoAutoencoder",

@@ -56,8 +56,10 @@ WITH_SOUND = ("mp4", "webm")
 )
 @click.option(
     "--image",
+    "images",
     type=click.Path(exists=True, dir_okay=False),
-    help="A picture that the video begins with.",
+    multiple=True,
+    help="A picture that the video begins with; given several times, its first frames.",
 )
 @click.option(
     "--last-image",
@@ -70,6 +72,13 @@ WITH_SOUND = ("mp4", "webm")
     type=click.Path(exists=True),
     metavar="VIDEO",
     help="A video to go on with; --num-frames then counts the new frames.",
+)
+@click.option(
+    "--sound",
+    "sound_file",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A sound, or a video's, that the frames go with, for models that listen such as zoo/sound2sight.",
 )
 @click.option("--fast", is_flag=True, help="The model's settings for few sampling steps.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps. [default: the model's]")
@@ -105,9 +114,10 @@ def generate(
     negative: str,
     seed: int,
     batch: int,
-    image: str | None,
+    images: tuple[str, ...],
     last_image: str | None,
     extended: str | None,
+    sound_file: str | None,
     fast: bool,
     size: tuple[int, int] | None,
     num_frames: int | None,
@@ -131,22 +141,28 @@ def generate(
       scenewright generate --prompts prompts.txt -o out/ --batch 4 --json
       scenewright generate "the ball rolls left" --image ball.png
       scenewright generate "a red ball jumps" --extend ball.mp4 --num-frames 24
+      scenewright generate "" --model zoo/sound2sight --image ball.png --sound ball.wav -o ball.mp4
     """
     texts = _texts(prompt, prompts_file)
     count = len(texts) * batch
     kind = file_format or _format(output, many=count > 1)
     if audio and kind not in WITH_SOUND:
         raise click.UsageError(f"{kind} files hold no sound; use {' or '.join(WITH_SOUND)} with --audio")
-    if extended and (image or last_image or audio):
-        raise click.UsageError("--extend goes without --image, --last-image and --audio")
+    if extended and (images or last_image or audio or sound_file):
+        raise click.UsageError("--extend goes without --image, --last-image, --audio and --sound")
+    if audio and sound_file:
+        raise click.UsageError("--audio makes a sound and --sound gives one; leave one out")
 
     from scenewright.clip import Prompt
     from scenewright.generation.extending import check_extension, extendable, pieces
     from scenewright.generation.loading import load_generator
-    from scenewright.media import decode
+    from scenewright.media import decode, decode_audio
     from scenewright.production import produce
 
-    given = tuple(_given(path, at) for path, at in ((image, 0), (last_image, -1)) if path is not None)
+    given = [_given(path, at) for at, path in enumerate(images)]
+    if last_image is not None:
+        given.append(_given(last_image, -1))
+    heard = None if sound_file is None else decode_audio(sound_file)
     prompts = [
         Prompt(
             text=text,
@@ -156,7 +172,8 @@ def generate(
             height=size and size[1],
             num_frames=num_frames,
             fps=fps,
-            given=given,
+            given=tuple(given),
+            sound=heard,
         )
         for text in texts
         for i in range(batch)
@@ -249,7 +266,7 @@ def _given(path: str, at: int) -> GivenFrame:
     from scenewright.clip import GivenFrame
     from scenewright.media import decode
 
-    return GivenFrame(at, decode(path, frames=[at], audio=False).frames[0])
+    return GivenFrame(at, decode(path, frames=[min(at, 0)], audio=False).frames[0])
 
 
 def _record(release: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class LazyCommand(NamedTuple):
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
     "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what VIDEOS show."),
+    "sound": LazyCommand("scenewright.cli.sound:sound", "Give VIDEO the sound of what is seen in it."),
     "match": LazyCommand("scenewright.cli.match:match", "Say which VIDEOS match TEXT best."),
     "attention": LazyCommand(
         "scenewright.cli.attention:attention", "Draw which words of PROMPT a model looks at, where and when."

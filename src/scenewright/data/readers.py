@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from scenewright.data.streams import StreamConfig
 
 
+#: Clips whose sounds a reader keeps, some 10 to 30 kB each.
+_MOST_SOUNDS = 4096
+
+
 class Item(NamedTuple):
     """One clip. ``frames``: uint8 (T, H, W, 3), T = 0 where its ``latents``, float16 (Z, t, h, w), do;
     ``words``: vectors of the caption's words, (S, E), where they come from a cache. ``changed``, ``refused``:
     whether augmentation changed it, and whether the caption forbade a change. ``layout``: where things are;
-    ``things``: bool (T, H, W), the pixels that show them; ``action``: what happens; where the stream
-    tells."""
+    ``things``: bool (T, H, W), the pixels that show them; ``action``: what happens; ``sound``,
+    ``events``: what is heard, see :meth:`.world_source.WorldSource.sound`; where the stream tells."""
 
     frames: np.ndarray
     caption: str
@@ -40,6 +44,8 @@ class Item(NamedTuple):
     layout: Layout | None = None
     things: np.ndarray | None = None
     action: int | None = None
+    sound: np.ndarray | None = None
+    events: np.ndarray | None = None
 
 
 class Reader(Protocol):
@@ -74,7 +80,10 @@ class WorldReader:
             text = caption(scene, keyed_seed(self.config.seed, "caption", sample))
             item = _augmented(self.config, frames, text, sample)
             found.append(item._replace(layout=_layout(self.config, scene, text)))
-        return _with_facts(self.config, found, scenes)
+        found = _with_facts(self.config, found, scenes)
+        if "sound" not in self.config.facts:
+            return found
+        return [_with_sound(x, self.config.sound(scene)) for x, scene in zip(found, scenes, strict=True)]
 
     @property
     def columns(self) -> Columns:
@@ -109,12 +118,24 @@ class ShardReader:
         self.texts = [Encoded(folder, dataset, "texts") for folder, dataset in pairs]
         self.ends = np.cumsum([len(dataset) for dataset in self.datasets])
         self.count: int | None = int(self.ends[-1])
+        self._sounds: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
         items = [self._item(sample, clip) for sample, clip in zip(samples, clips, strict=True)]
         if not self.config.facts:
             return items
-        return _with_facts(self.config, items, [self._scene(clip) for clip in clips])
+        items = _with_facts(self.config, items, [self._scene(clip) for clip in clips])
+        if "sound" not in self.config.facts:
+            return items
+        return [_with_sound(item, self._sound(clip)) for item, clip in zip(items, clips, strict=True)]
+
+    def _sound(self, clip: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of scenes that come again and again, kept: making a sound takes longer than reading frames."""
+        if clip not in self._sounds:
+            if len(self._sounds) >= _MOST_SOUNDS:
+                self._sounds.pop(next(iter(self._sounds)))
+            self._sounds[clip] = self.config.sound(self._scene(clip))
+        return self._sounds[clip]
 
     def _scene(self, clip: int) -> Scene:
         which, index = self._place(clip)
@@ -177,6 +198,10 @@ def _with_facts(config: StreamConfig, items: list[Item], scenes: Sequence[Scene]
     if "things" in config.facts:
         items = [x._replace(things=m) for x, m in zip(items, config.things(scenes), strict=True)]
     return items
+
+
+def _with_sound(item: Item, sound: tuple[np.ndarray, np.ndarray]) -> Item:
+    return item._replace(sound=sound[0], events=sound[1])
 
 
 def _no_frames(config: StreamConfig) -> np.ndarray:

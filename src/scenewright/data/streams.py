@@ -47,7 +47,7 @@ class StreamConfig(WorldSource):
     (with ``frames_too``, beside them), and of its encoded captions, of which one is read instead of writing a
     new one; ``data encode`` makes them. ``layouts``: whether the clips come with their layouts, beside the
     frames or instead of them; then nothing is rendered. ``facts``: what else is told of each clip:
-    ``things``, the pixels that show one; ``actions``, what happens.
+    ``things``, the pixels that show one; ``actions``, what happens; ``sound``, what is heard, and its events.
 
     ``order``: which clips come when, for shards. ``augment``: how clips and, with them, captions are changed.
     ``mixture``: several streams by ratio in place of this one, each with its own source and changes; sizes
@@ -59,7 +59,7 @@ class StreamConfig(WorldSource):
     texts: tuple[Path, ...] = ()
     frames_too: bool = False
     layouts: Literal["none", "beside", "instead"] = "none"
-    facts: tuple[Literal["things", "actions"], ...] = ()
+    facts: tuple[Literal["things", "actions", "sound"], ...] = ()
     order: OrderConfig = ShuffledConfig()
     augment: AugmentConfig = AugmentConfig()
     mixture: tuple[MixturePart, ...] = ()
@@ -153,7 +153,9 @@ class Batch:
     ``weights``: float32 (B,) of the samples' losses, None where all are 1. ``notes``: numbers for the log.
     ``whole``: how many samples the batch has in all processes. ``layouts``: where the things of each clip
     are; ``things``: bool (B, T, H, W), the pixels that show them; ``actions``: int64 (B,), indices in
-    :data:`scenewright.world.scene.ACTIONS`; where the stream tells."""
+    :data:`scenewright.world.scene.ACTIONS`; ``sound``: float32 (B, T, F), see
+    :func:`scenewright.media.mel.mel_frames`; ``events``: float32 (B, T, K, 7), see
+    :mod:`scenewright.world.hearing`; where the stream tells."""
 
     frames: torch.Tensor
     captions: list[str]
@@ -166,6 +168,8 @@ class Batch:
     layouts: tuple[Layout, ...] | None = None
     things: torch.Tensor | None = None
     actions: torch.Tensor | None = None
+    sound: torch.Tensor | None = None
+    events: torch.Tensor | None = None
 
 
 class Pick(NamedTuple):
@@ -232,6 +236,8 @@ class Batches(Dataset[Batch]):
         layouts = tuple(item.layout for item in items if item.layout is not None) or None
         things = [item.things for item in items if item.things is not None]
         actions = [item.action for item in items if item.action is not None]
+        sounds = [item.sound for item in items if item.sound is not None]
+        events = [item.events for item in items if item.events is not None]
         return Batch(
             frames,
             captions,
@@ -244,6 +250,8 @@ class Batches(Dataset[Batch]):
             layouts,
             torch.from_numpy(np.stack(things)) if things else None,
             torch.tensor(actions) if actions else None,
+            torch.from_numpy(np.stack(sounds)) if sounds else None,
+            torch.from_numpy(np.stack(events)) if events else None,
         )
 
 

@@ -22,6 +22,7 @@ from scenewright.config import Config, fingerprint
 from scenewright.data.shards import ShardsInfo, ShardWriter
 from scenewright.media import encode
 from scenewright.media.atomic import atomic
+from scenewright.media.mel import mel_frames
 from scenewright.seeds import keyed_seed
 from scenewright.world.grammar import partial, write
 from scenewright.world.layout import SamplerConfig, description_of, sample_scene
@@ -29,6 +30,9 @@ from scenewright.world.scene import ACTIONS, CameraMove, Description, Scene
 from scenewright.world.splits import TRAIN_EXCLUDED
 
 J = TypeVar("J")
+
+#: Samples a second of the sound that networks learn from: as many as their highest band needs.
+SOUND_RATE = 16_000
 
 
 class WorldSource(Config):
@@ -75,6 +79,18 @@ class WorldSource(Config):
             outputs=("masks",),
         )
         return np.stack([r.masks > 0 for r in renders if r.masks is not None])
+
+    def sound(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """What is heard of a scene: float32 (T, :data:`scenewright.media.mel.FEATURES`), and its events,
+        float32 (T, K, :data:`scenewright.world.hearing.COLUMNS`)."""
+        from scenewright.world.hearing import event_table, heard
+        from scenewright.world.physics import simulate
+        from scenewright.world.sound import synthesise
+
+        states = simulate(scene, self.num_frames, self.fps)
+        waveform = synthesise(scene, states, rate=SOUND_RATE)
+        events = event_table(heard(scene, states), self.num_frames, self.fps)
+        return mel_frames(waveform, self.num_frames, self.fps), events
 
 
 def action(scene: Scene) -> int:

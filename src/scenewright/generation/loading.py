@@ -40,6 +40,11 @@ from scenewright.generation.network_folder import is_of
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
+from scenewright.generation.sound_to_sight import (
+    SoundToSightGenerator,
+    is_sound_to_sight,
+    load_sound_to_sight,
+)
 from scenewright.generation.streaming import text_to_video
 from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
 from scenewright.models.denoiser import Denoiser
@@ -53,6 +58,7 @@ _MAKE_NO_VIDEOS = {
     "video-autoencoder": "a video autoencoder",
     "layout-planner": "a planner of layouts",
     "layout-decoder": "a planner of layouts",
+    "sight-to-sound": "what gives videos their sound (scenewright sound)",
 }
 
 
@@ -94,6 +100,8 @@ def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device
         return load_direct(folder, device)
     if is_token_model(family):
         return load_tokens(folder, device)
+    if is_sound_to_sight(family):
+        return load_sound_to_sight(folder, device)
     return load_pipeline(folder, device)
 
 
@@ -101,7 +109,7 @@ def untrained_generator(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Gen
     """The same network with fresh random weights: the floor that scores are compared with."""
     folder = find_model(model)
     generator = load_generator(folder)
-    if isinstance(generator, DirectGenerator | TokenGenerator):
+    if isinstance(generator, DirectGenerator | TokenGenerator | SoundToSightGenerator):
         return generator.untrained(seed)
     return untrained_pipeline(folder, seed)
 

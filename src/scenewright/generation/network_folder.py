@@ -1,4 +1,4 @@
-"""The folder of a network that reads texts and has nothing else to it: its sizes, weights and vocabulary."""
+"""The folder of a network that has nothing else to it: its sizes, weights and, where it reads, vocabulary."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ class NetworkCard(Config):
 
 
 class Opened(NamedTuple):
-    """``words``: those of the training captions; ``digest``: of the file of weights."""
+    """``tokenizer``: a :class:`.TextTokenizer`, None for a network that reads no texts. ``words``: those of the
+    training captions; ``digest``: of the file of weights."""
 
     network: Any
-    tokenizer: TextTokenizer
+    tokenizer: Any
     words: frozenset[str]
     name: str
     digest: str
@@ -61,14 +62,21 @@ def is_of(family: str, kind: type[nn.Module]) -> bool:
 
 
 def save_network(
-    network: Any, name: str, tokenizer: TextTokenizer, words: frozenset[str], folder: Path, dtype: torch.dtype
+    network: Any,
+    name: str,
+    tokenizer: TextTokenizer | None,
+    words: frozenset[str],
+    folder: Path,
+    dtype: torch.dtype,
 ) -> None:
-    """Write a model's folder; every file appears whole or not at all. ``network.config`` has its sizes."""
+    """Write a model's folder; every file appears whole or not at all. ``network.config`` has its sizes; it
+    has ``text`` where the network reads, and then there is a ``tokenizer``."""
     sizes = network.config.model_dump(mode="json")
     card = NetworkCard(family=sizes["family"], name=name, network=sizes)
     with replacing(folder) as new:
         save_weights(network, new, dtype)
-        save_vocabulary(new, tokenizer, words)
+        if tokenizer is not None:
+            save_vocabulary(new, tokenizer, words)
         (new / "config.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", "utf-8")
 
 
@@ -90,6 +98,6 @@ def load_network(folder: Path, kind: type[nn.Module], what: str) -> Opened:
     except ValidationError as error:
         raise ModelError(f"{file}: {validation_summary(error, NetworkCard)}") from None
     load_weights(network, folder)
-    tokenizer, words = load_vocabulary(folder)
+    tokenizer, words = load_vocabulary(folder) if hasattr(network.config, "text") else (None, frozenset())
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     return Opened(network, tokenizer, words, card.name, digest)

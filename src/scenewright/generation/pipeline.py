@@ -16,7 +16,14 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.planner import Planner
-from scenewright.generation.requests import check_length, check_text, notes_of, unknown_words
+from scenewright.generation.requests import (
+    check_length,
+    check_no_sound,
+    check_text,
+    given_places,
+    notes_of,
+    unknown_words,
+)
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import Denoise, seeded
 from scenewright.generation.settings import SamplingSettings
@@ -115,6 +122,7 @@ class TextToVideo:
             raise ValueError(f"{self.name} has not learned the long steps of the shortcut sampler")
         for prompt in prompts:
             check_text(prompt)
+            check_no_sound(self.name, prompt)
             if prompt.negative and scale == 1.0:
                 raise ValueError(
                     "a negative prompt does nothing at guidance scale 1; raise the guidance scale"
@@ -241,17 +249,7 @@ class TextToVideo:
             raise ValueError(
                 f"{self.name} was not trained with given frames; it makes videos from text alone"
             )
-        count = prompt.num_frames or self.usual_frames
-        places: dict[int, GivenFrame] = {}
-        for given in prompt.given:
-            if not -count <= given.at < count:
-                raise ValueError(f"a frame is given for place {given.at} of a video of {count} frames")
-            if given.at % count in places:
-                raise ValueError(f"two frames are given for place {given.at % count}")
-            places[given.at % count] = given
-        if len(places) == count:
-            raise ValueError(f"all {count} frames are given; there is nothing to make")
-        return sorted(places.items())
+        return given_places(prompt, prompt.num_frames or self.usual_frames)
 
     def _shown(self, prompt: Prompt, native_frames: int) -> _Shown | None:
         places = self._places(prompt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from scenewright.clip import Prompt
+from scenewright.clip import GivenFrame, Prompt
 from scenewright.generation.resizing import wanted_size
 
 
@@ -18,15 +18,37 @@ def check_text(prompt: Prompt) -> None:
 def check_text_alone(name: str, prompt: Prompt) -> None:
     """ValueError for a prompt that has more than a text, or an empty one."""
     check_text(prompt)
+    check_no_sound(name, prompt)
     for what, given in (("negative", prompt.negative), ("given", prompt.given), ("layout", prompt.layout)):
         if given:
             raise ValueError(f"{name} makes videos from text alone; leave {what} out")
+
+
+def check_no_sound(name: str, prompt: Prompt) -> None:
+    """ValueError for a prompt with a sound."""
+    if prompt.sound is not None:
+        raise ValueError(f"{name} does not listen; leave sound out, or take a model such as zoo/sound2sight")
 
 
 def check_length(name: str, prompt: Prompt, most: int) -> None:
     """ValueError for more frames than are made."""
     if prompt.num_frames is not None and prompt.num_frames > most:
         raise ValueError(f"{name} makes at most {most} frames, not {prompt.num_frames}; ask for fewer")
+
+
+def given_places(prompt: Prompt, count: int) -> list[tuple[int, GivenFrame]]:
+    """The given frames by their places, from 0, in a video of ``count`` frames. ValueError where they cannot
+    be met."""
+    places: dict[int, GivenFrame] = {}
+    for given in prompt.given:
+        if not -count <= given.at < count:
+            raise ValueError(f"a frame is given for place {given.at} of a video of {count} frames")
+        if given.at % count in places:
+            raise ValueError(f"two frames are given for place {given.at % count}")
+        places[given.at % count] = given
+    if len(places) == count:
+        raise ValueError(f"all {count} frames are given; there is nothing to make")
+    return sorted(places.items())
 
 
 def check_nothing_to_sample(name: str, fast: bool, changes: Mapping[str, Any] | None) -> None:

@@ -117,9 +117,12 @@ class TrainingRecipe(Config):
     @model_validator(mode="after")
     def _check(self) -> TrainingRecipe:
         FAMILIES[self.network.family].check(self)
-        judged = any((stage.objective or self.objective).name == "adversarial" for stage in self.stages)
-        if not judged and any(data.facts for data in streams_of(self)):
-            raise ValueError("only objective.name = adversarial uses data.facts; leave them out")
+        used = {"adversarial", "sound_to_sight", "sight_to_sound"}
+        factual = any((stage.objective or self.objective).name in used for stage in self.stages)
+        if not factual and any(data.facts for data in streams_of(self)):
+            raise ValueError(
+                "nothing here uses data.facts; they are for judges and for sound: leave them out"
+            )
         validated = self.validation is not None and self.validation.data is not None
         if self.schedule.name == "reduce_on_plateau" and not validated:
             raise ValueError("reduce_on_plateau goes by a held-out loss: set validation.data")

@@ -71,7 +71,7 @@ _ROLL_GRAIN, _SLIDE_GRAIN = 260.0, 1500.0
 
 def sound_events(states: States) -> tuple[Contact, ...]:
     """What can be heard, ordered by start, and only what begins before the states end."""
-    end = _seconds(states)
+    end = seconds_of(states)
     return tuple(sorted((c for c in states.contacts if c.start < end), key=lambda c: (c.start, c.object)))
 
 
@@ -92,9 +92,9 @@ def synthesise(scene: Scene, states: States, *, rate: int = 48_000) -> Waveform:
     """
     if rate < _MIN_RATE:
         raise ValueError(f"a sample rate of {rate} Hz is too low for sound; use at least {_MIN_RATE}")
-    count = max(1, round(_seconds(states) * rate))
+    count = max(1, round(seconds_of(states) * rate))
     mix = ambience(scene, count, rate)
-    stage = _Stage(scene, states, count, rate)
+    stage = Stage.of(scene, states, count, rate)
     for number, contact in enumerate(sound_events(states)):
         if not 0 <= contact.object < len(scene.objects):
             raise ValueError(
@@ -107,7 +107,7 @@ def synthesise(scene: Scene, states: States, *, rate: int = 48_000) -> Waveform:
     return Waveform(mix.astype(np.float32), rate)
 
 
-def _seconds(states: States) -> float:
+def seconds_of(states: States) -> float:
     """The states' length: the last frame is shown as long as the one before it."""
     times = np.asarray(states.times, dtype=float)
     if len(times) < 2:
@@ -115,21 +115,33 @@ def _seconds(states: States) -> float:
     return float(times[-1] + times[-1] - times[-2])
 
 
-class _Stage:
-    """Where the objects are while they sound: their speed, their place in the picture, their distance."""
+@dataclass(frozen=True)
+class Stage:
+    """Where the objects are while they sound. ``times``: float (T,), seconds; of every object at these times,
+    float (T, N): ``pan``, its place in the picture from -1 (left) to 1; ``gain``, how loud its distance lets
+    it be; ``speed`` in world units a second; ``scale``. ``count`` samples at ``rate``."""
 
-    def __init__(self, scene: Scene, states: States, count: int, rate: int) -> None:
-        self.scene, self.states, self.rate, self.count = scene, states, rate, count
-        self.times = np.asarray(states.times, dtype=float)
-        position = np.asarray(states.position, dtype=float)
+    scene: Scene
+    times: np.ndarray
+    pan: np.ndarray
+    gain: np.ndarray
+    speed: np.ndarray
+    scale: np.ndarray
+    count: int
+    rate: int
+
+    @classmethod
+    def of(cls, scene: Scene, states: States, count: int, rate: int) -> Stage:
+        times, position = np.asarray(states.times, dtype=float), np.asarray(states.position, dtype=float)
         pixels, _ = project(position, states.camera, 2, 2)
-        self.pan = np.clip(np.nan_to_num(pixels[..., 0] - 1.0), -1.0, 1.0)
+        pan = np.clip(np.nan_to_num(pixels[..., 0] - 1.0), -1.0, 1.0)
         distance = np.linalg.norm(position - np.asarray(states.camera.eye, dtype=float)[:, None], axis=-1)
-        self.gain = np.clip(REFERENCE_DISTANCE / np.maximum(distance, 1e-3), 0.2, 1.8)
-        if len(self.times) > 1:
-            self.speed = np.linalg.norm(np.gradient(position, self.times, axis=0), axis=-1)
+        gain = np.clip(REFERENCE_DISTANCE / np.maximum(distance, 1e-3), 0.2, 1.8)
+        if len(times) > 1:
+            speed = np.linalg.norm(np.gradient(position, times, axis=0), axis=-1)
         else:
-            self.speed = np.zeros(position.shape[:2])
+            speed = np.zeros(position.shape[:2])
+        return cls(scene, times, pan, gain, speed, np.asarray(states.scale, dtype=float), count, rate)
 
     def play(self, contact: Contact, rng: np.random.Generator, mix: np.ndarray) -> None:
         """Adds one event to ``mix``, float ``(2, samples)``."""
@@ -157,8 +169,7 @@ class _Stage:
 
     def _size(self, number: int, time: float) -> float:
         """The object's scale at a time: growing and shrinking are heard."""
-        scale = np.asarray(self.states.scale, dtype=float)[:, number]
-        return max(0.05, float(np.interp(time, self.times, scale)))
+        return max(0.05, float(np.interp(time, self.times, self.scale[:, number])))
 
     def _impact(self, contact: Contact, rng: np.random.Generator) -> np.ndarray:
         body = self.scene.objects[contact.object]

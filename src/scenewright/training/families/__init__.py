@@ -17,6 +17,8 @@ from scenewright.models.layout_decoder import LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlannerConfig
 from scenewright.models.moco_gan import MoCoGANConfig
 from scenewright.models.motion_policy import MotionPolicyConfig
+from scenewright.models.sight_to_sound import SightToSoundConfig
+from scenewright.models.sound_to_sight import SoundToSightConfig
 from scenewright.models.stacked_gan import StackedGANConfig
 from scenewright.models.token_transformer import TokenTransformerConfig
 from scenewright.models.video_autoencoder import VideoAutoencoderConfig
@@ -27,6 +29,7 @@ from scenewright.training.families.base import Family
 from scenewright.training.families.direct import DirectFamily
 from scenewright.training.families.layout_planners import LayoutPlannerFamily
 from scenewright.training.families.matching import MatchingFamily
+from scenewright.training.families.sound import SightToSoundFamily, SoundToSightFamily
 from scenewright.training.families.text_to_video import TextToVideoFamily
 from scenewright.training.families.tokens import TokenFamily
 
@@ -48,7 +51,9 @@ NetworkConfig = Annotated[
     | Annotated[KeyframeGANConfig, Tag("keyframe-gan")]
     | Annotated[DAMSMConfig, Tag("damsm")]
     | Annotated[ViLBERTConfig, Tag("vilbert")]
-    | Annotated[TokenTransformerConfig, Tag("token-transformer")],
+    | Annotated[TokenTransformerConfig, Tag("token-transformer")]
+    | Annotated[SoundToSightConfig, Tag("sound-to-sight")]
+    | Annotated[SightToSoundConfig, Tag("sight-to-sound")],
     kind("family", "flow-transformer"),
 ]
 
@@ -70,6 +75,8 @@ FAMILIES: dict[str, type[Family]] = {
     "damsm": MatchingFamily,
     "vilbert": MatchingFamily,
     "token-transformer": TokenFamily,
+    "sound-to-sight": SoundToSightFamily,
+    "sight-to-sound": SightToSoundFamily,
 }
 
 __all__ = ["FAMILIES", "Family", "NetworkConfig"]

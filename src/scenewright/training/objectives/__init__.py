@@ -17,6 +17,8 @@ from scenewright.training.objectives.matching import MatchingObjective, Matching
 from scenewright.training.objectives.planning import Planning, PlanningConfig
 from scenewright.training.objectives.reconstruction import Reconstruction, ReconstructionConfig
 from scenewright.training.objectives.regression import Regression, RegressionConfig
+from scenewright.training.objectives.sight_to_sound import SightToSoundObjective, SightToSoundObjectiveConfig
+from scenewright.training.objectives.sound_to_sight import SoundToSightObjective, SoundToSightObjectiveConfig
 from scenewright.training.objectives.tokens import Tokens, TokensConfig
 
 #: The settings of any objective; the key ``name`` tells which.
@@ -31,7 +33,9 @@ ObjectiveConfig = Annotated[
     | Annotated[JudgedConfig, Tag("adversarial")]
     | Annotated[ActorCriticConfig, Tag("actor_critic")]
     | Annotated[MatchingObjectiveConfig, Tag("matching")]
-    | Annotated[TokensConfig, Tag("tokens")],
+    | Annotated[TokensConfig, Tag("tokens")]
+    | Annotated[SoundToSightObjectiveConfig, Tag("sound_to_sight")]
+    | Annotated[SightToSoundObjectiveConfig, Tag("sight_to_sound")],
     kind("name", "flow_matching"),
 ]
 
@@ -51,6 +55,10 @@ def build_objective(config: Any, network: Any) -> Objective:
             return MatchingObjective()
         case TokensConfig():
             return Tokens(config)
+        case SoundToSightObjectiveConfig():
+            return SoundToSightObjective(config)
+        case SightToSoundObjectiveConfig():
+            return SightToSoundObjective(config)
         case PlanningConfig():
             return Planning(config)
         case DiffusionConfig():
@@ -93,6 +101,10 @@ __all__ = [
     "ReconstructionConfig",
     "Regression",
     "RegressionConfig",
+    "SightToSoundObjective",
+    "SightToSoundObjectiveConfig",
+    "SoundToSightObjective",
+    "SoundToSightObjectiveConfig",
     "Tokens",
     "TokensConfig",
     "build_objective",

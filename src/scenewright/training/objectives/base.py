@@ -35,8 +35,8 @@ class Inputs:
     frames of the clip that the network is given; ``given``: what it sees of them, see
     :func:`scenewright.generation.given.given_input`; None for an objective that gives none. ``led``: bool
     (B,), the clips whose layout the network is shown; ``layout``: float32 (B, N, F), their features, 0 for
-    the others; None for a network that takes none. ``things``, ``actions``: of the batch, see
-    :class:`scenewright.data.streams.Batch`, for an objective that asks for them."""
+    the others; None for a network that takes none. ``things``, ``actions``, ``sound``, ``events``: of the
+    batch, see :class:`scenewright.data.streams.Batch`, for an objective that asks for them."""
 
     x: torch.Tensor
     ids: torch.Tensor
@@ -50,6 +50,8 @@ class Inputs:
     layout: torch.Tensor | None = None
     things: torch.Tensor | None = None
     actions: torch.Tensor | None = None
+    sound: torch.Tensor | None = None
+    events: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -68,6 +70,12 @@ class Inputs:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         changed: Any = {n: change(v) for n, v in found.items() if isinstance(v, torch.Tensor)}
         return replace(self, **changed)
+
+
+def shown_or_not(captions: Sequence[str], dropout: float, draws: Draws) -> tuple[list[str], list[bool]]:
+    """The captions, ``dropout`` of them empty, and which are not."""
+    kept = (draws.uniform("caption dropout") >= dropout).tolist()
+    return [text if keep else "" for text, keep in zip(captions, kept, strict=True)], kept
 
 
 class Objective(ABC):

@@ -21,7 +21,7 @@ from scenewright.data.streams import Batch
 from scenewright.generation.given import settled_frames
 from scenewright.seeds import keyed_seed
 from scenewright.training.draws import Draws
-from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
+from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective, shown_or_not
 
 
 class CaptionsConfig(Config):
@@ -126,8 +126,7 @@ def shown_captions(batch: Batch, config: CaptionsConfig, draws: Draws) -> tuple[
         if batch.words is not None:
             raise ValueError("objective.word_dropout cannot leave out words that were encoded beforehand")
         captions = [_thinned(text, config.word_dropout, draws, i) for i, text in enumerate(captions)]
-    kept = (draws.uniform("caption dropout") >= config.caption_dropout).tolist()
-    return [text if keep else "" for text, keep in zip(captions, kept, strict=True)], kept
+    return shown_or_not(captions, config.caption_dropout, draws)
 
 
 def moving_pixels(x_BCTHW: torch.Tensor, threshold: float = 0.1) -> torch.Tensor:
