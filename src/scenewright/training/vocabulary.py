@@ -1,11 +1,14 @@
-"""The tokenizer and the word list of the world's training captions."""
+"""The tokenizer and the word list of training captions: those of the world, or of footage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from scenewright.data.footage import captions_of
+from scenewright.data.streams import StreamConfig, footage_of, parts_of
 from scenewright.data.world_source import say
+from scenewright.generation.requests import words_of
 from scenewright.seeds import keyed_seed
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.world.layout import SamplerConfig, sample_description
@@ -15,19 +18,32 @@ from scenewright.world.splits import known_words
 CORPUS = 20_000
 
 
-def training_tokenizer(vocabulary: int) -> Tokenizer:
-    """A tokenizer fitted to captions of scenes of every difficulty; the same for the same vocabulary."""
-    return Tokenizer.train(_corpus(), vocabulary)
+def training_tokenizer(vocabulary: int, streams: Sequence[StreamConfig] = ()) -> Tokenizer:
+    """A tokenizer fitted to the captions that ``streams`` have: those of footage, and for the world, or
+    without any streams, captions of scenes of every difficulty. The same for the same vocabulary and data."""
+    world, footage = _sources(streams)
+    texts = [text.lower() for text in footage]
+    return Tokenizer.train([*(_corpus() if world else ()), *texts], vocabulary)
 
 
-def training_words() -> frozenset[str]:
-    """Every word that the training captions can have, lower case."""
-    return known_words()
+def training_words(streams: Sequence[StreamConfig] = ()) -> frozenset[str]:
+    """Every word that the captions of ``streams``, as above, can have, lower case."""
+    world, footage = _sources(streams)
+    words = {word for text in footage for word in words_of(text)}
+    return known_words() | words if world else frozenset(words)
 
 
 def training_captions(count: int) -> list[str]:
     """Captions of scenes of every difficulty."""
     return list(islice(_corpus(), count))
+
+
+def _sources(streams: Sequence[StreamConfig]) -> tuple[bool, list[str]]:
+    """Whether the world is among the data, and all captions of footage."""
+    parts = [part for stream in streams for part in parts_of(stream)]
+    found = [footage_of(part) for part in parts]
+    captions = dict.fromkeys(text for sets in found for shards in sets for text in captions_of(shards))
+    return not found or not all(found), list(captions)
 
 
 def _corpus() -> Iterator[str]:

@@ -53,7 +53,7 @@ class PixelReaderFamily(Family):
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.text.vocabulary)
+            tokenizer = training_tokenizer(self._config.text.vocabulary, self.training_streams)
         tokenizer.save(path)
 
     @cached_property

@@ -80,7 +80,7 @@ class TextToVideoFamily(Family):
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.text.vocabulary)
+            tokenizer = training_tokenizer(self._config.text.vocabulary, self.training_streams)
         tokenizer.save(path)
 
     @cached_property
@@ -148,7 +148,7 @@ class TextToVideoFamily(Family):
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
             fast=self.recipe.fast,
-            words=training_words(),
+            words=training_words(self.training_streams),
             name=self.recipe.name,
             autoencoder=self.autoencoder,
             planner=self.planner,
