@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from scenewright.data.footage import captions_of
 from scenewright.data.streams import StreamConfig, footage_of, parts_of
@@ -22,8 +22,8 @@ def training_tokenizer(vocabulary: int, streams: Sequence[StreamConfig] = ()) ->
     """A tokenizer fitted to the captions that ``streams`` have: those of footage, and for the world, or
     without any streams, captions of scenes of every difficulty. The same for the same vocabulary and data."""
     world, footage = _sources(streams)
-    texts = [text.lower() for text in footage]
-    return Tokenizer.train([*(_corpus() if world else ()), *texts], vocabulary)
+    texts = chain(_corpus() if world else (), (text.lower() for text in footage))
+    return Tokenizer.train(texts, vocabulary)
 
 
 def training_words(streams: Sequence[StreamConfig] = ()) -> frozenset[str]:
@@ -42,8 +42,8 @@ def _sources(streams: Sequence[StreamConfig]) -> tuple[bool, list[str]]:
     """Whether the world is among the data, and all captions of footage."""
     parts = [part for stream in streams for part in parts_of(stream)]
     found = [footage_of(part) for part in parts]
-    captions = dict.fromkeys(text for sets in found for shards in sets for text in captions_of(shards))
-    return not found or not all(found), list(captions)
+    captions = [text for sets in found for shards in sets for text in captions_of(shards)]
+    return not found or not all(found), captions
 
 
 def _corpus() -> Iterator[str]:
