@@ -23,7 +23,8 @@ def training_tokenizer(vocabulary: int, streams: Sequence[StreamConfig] = ()) ->
     without any streams, captions of scenes of every difficulty. The same for the same vocabulary and data."""
     world, footage = _sources(streams)
     texts = chain(_corpus() if world else (), (text.lower() for text in footage))
-    return Tokenizer.train(texts, vocabulary)
+    # Captions of footage may be few: a unigram model would spell their words letter by letter.
+    return Tokenizer.train(texts, vocabulary, "bpe" if footage else "unigram")
 
 
 def training_words(streams: Sequence[StreamConfig] = ()) -> frozenset[str]:
