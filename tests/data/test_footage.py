@@ -178,6 +178,8 @@ def test_what_nobody_knows_of_footage_is_refused(packed, tmp_path):
     for asked in ({"facts": ("things",)}, {"layouts": "beside"}):
         with pytest.raises(ValueError, match="holds footage; where its things are, nobody knows"):
             next(batches(stream(packed, **asked), 2, 0, 1, workers=0))
+    with pytest.raises(ValueError, match=r"holds clips of 12\.5 frames a second; set data\.fps to that"):
+        next(batches(stream(packed, fps=8.0), 2, 0, 1, workers=0))
     sampler = SamplerConfig(num_objects=(1, 1), moving_camera=0)
     render_shards(
         WorldSource(sampler=sampler, width=16, height=16, num_frames=4), tmp_path / "world", 2, shard_size=2

@@ -139,6 +139,10 @@ class ShardReader:
         if not self._footage:
             return ACTIONS
         folder = self.datasets[0].folder
+        if unlike := next((d for d in self.datasets if d.info.fps != self.config.fps), None):
+            raise ValueError(
+                f"{unlike.folder} holds clips of {unlike.info.fps:g} frames a second; set data.fps to that"
+            )
         if self.config.layouts != "none" or "things" in self.config.facts:
             raise ValueError(f"{folder} holds footage; where its things are, nobody knows")
         if "actions" in self.config.facts:
