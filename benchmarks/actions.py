@@ -40,7 +40,7 @@ def recipe_of(footage: FootageSet, family: str, threads: int, steps: int) -> Any
     shown = list(footage.captions("train"))[:: max(1, len(footage.captions("train")) // 4)][:4]
     changes = [f"threads={threads}", "workers=0", f"stages.0.steps={steps}", "checkpoint_every=100"]
     changes += [f"network.fps={footage.FPS}", f"stages.0.data.fps={footage.FPS}", "log_every=10"]
-    changes += [f"stages.0.data.shards=[{footage.folder / 'train'}]", f"sample_every={max(1, steps // 10)}"]
+    changes += [f"stages.0.data.shards=[{footage.folder / 'train'}]", "sample_every=500"]
     changes.append(f"sample_prompts={json.dumps(shown)}")
     if family == "moco-gan":
         judges = [{"name": "frames", "sees": "frames"}, {"name": "clips", "actions": actions}]

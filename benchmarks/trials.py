@@ -7,32 +7,53 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-#: Steps whose time sets a budget, after some that warm up.
-WARM, TIMED = 4, 12
+from scenewright.training.callbacks.base import Callback
+from scenewright.training.trainer import Trainer
+
+#: Steps that warm up; then groups of steps, the quickest of which sets a budget: other work on a machine
+#: makes steps slower, and never quicker. A penalty that is due in every fourth step is in each group.
+WARM, GROUPS, GROUP = 4, 4, 4
 #: A value with the ends of its 95 % interval.
 Value = list[float]
+
+
+class Clock(Callback):
+    """Notes the processor time after every step, in seconds."""
+
+    name = "clock"
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        self.times.append(time.process_time())
+
+
+def quickest(times: Sequence[float]) -> float:
+    """Seconds a step of the quickest of the :data:`GROUPS` groups of steps that end at these times, before
+    which is the time at which the first group begins."""
+    ends = times[::GROUP][: GROUPS + 1]
+    return min(end - start for start, end in pairwise(ends)) / GROUP
 
 
 def steps_for(file: Path, recipe: Callable[[int], Any], core_minutes: float) -> int:
     """How many steps of a training the budget pays for; measured once and kept in ``file``. ``recipe``: the
     training of so many steps."""
-    from scenewright.training.trainer import Trainer
-
     if file.is_file():
         kept = json.loads(file.read_text("utf-8"))
         if kept["core_minutes"] == core_minutes:
             return int(kept["steps"])
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(recipe(WARM + TIMED + 1), Path(folder) / "run")
-        trainer.run(until=WARM)
-        began = time.process_time()
-        trainer.run(until=WARM + TIMED)
-        seconds = (time.process_time() - began) / TIMED
+        trainer = Trainer(recipe(WARM + GROUPS * GROUP + 1), Path(folder) / "run", callbacks=[clock])
+        trainer.run(until=WARM + GROUPS * GROUP)
+    seconds = quickest(clock.times[WARM - 1 :])
     steps = max(1, int(core_minutes * 60 / seconds))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
@@ -44,8 +65,6 @@ def steps_for(file: Path, recipe: Callable[[int], Any], core_minutes: float) -> 
 
 def train(name: str, recipe: Any, folder: Path) -> None:
     """Train to the end, from where an earlier run was stopped; SystemExit where this one is asked to end."""
-    from scenewright.training.trainer import Trainer
-
     print(f"{name}: {recipe.total_steps} steps", flush=True)
     trainer = Trainer(recipe, folder)
     began, first = time.time(), trainer.step

@@ -8,8 +8,8 @@
 ``page`` prints the table and draws a contact sheet of each into docs/images/zoo.
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
-core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of some
-steps, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
+core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of its
+first, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
 """
 
 from __future__ import annotations

@@ -183,6 +183,11 @@ def test_swaps_are_scored_by_what_is_kept_and_what_is_exchanged(apart, shapes):
     assert found["content-ratio"] == [0.0]
 
 
+def test_a_budget_goes_by_the_quickest_group_of_steps():
+    times = np.cumsum([5.0, *[3, 3, 3, 7], *[2, 2, 2, 4], *[9, 9, 9, 9], *[2, 2, 3, 4]])
+    assert trials.quickest(times.tolist()) == 10 / 4
+
+
 def test_a_budget_is_measured_once(tmp_path):
     file = tmp_path / "budget.json"
     file.write_text(json.dumps({"core_minutes": 2.0, "steps": 7, "core_seconds_a_step": 17.0}))
