@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo import IMAGES, steps_within
+import trials
+from zoo import IMAGES
 
 RECIPES = ("sound2sight", "sight2sound")
 CLIPS = 2000
@@ -51,7 +52,6 @@ def source_of(root: Path, threads: int) -> Any:
 
 def train(root: Path, names: Sequence[str], threads: int, core_minutes: float) -> None:
     from scenewright.data.world_source import render_shards
-    from scenewright.training.trainer import Trainer
 
     render_shards(source_of(root, threads), root / "clips", CLIPS, workers=threads)
     for name in names:
@@ -59,12 +59,8 @@ def train(root: Path, names: Sequence[str], threads: int, core_minutes: float) -
         def recipe(steps: int, name: str = name) -> Any:
             return recipe_of(root, name, threads, steps)
 
-        steps = steps_within(root / f"{name}.json", core_minutes, recipe)
-        trainer = Trainer(recipe(steps), root / name)
-        trainer.run()
-        print(f"{name}: step {trainer.step} of {steps}", flush=True)
-        if not trainer.finished:
-            raise SystemExit(f"{name} was asked to end; the same command goes on")
+        steps = trials.steps_for(root / f"{name}.json", recipe, core_minutes)
+        trials.train(name, recipe(steps), root / name)
 
 
 class Held(NamedTuple):

@@ -217,7 +217,10 @@ def main() -> None:
         cells = [shown(found["seen"]["colour"]), shown(found["seen"]["shape"])]
         cells += [shown(found["colour"]["colour"]), shown(found["shape"]["shape"])]
         sizes = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
-        cells += [f"{sum(n for n, learns in sizes if learns) / 1e6:.2f}", f"{sum(n for n, _ in sizes) / 1e6:.2f}"]
+        cells += [
+            f"{sum(n for n, learns in sizes if learns) / 1e6:.2f}",
+            f"{sum(n for n, _ in sizes) / 1e6:.2f}",
+        ]
         print(f"| {kind} | " + " | ".join([*cells, f"{seconds:.0f}"]) + " |", flush=True)
 
 

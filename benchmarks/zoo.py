@@ -8,20 +8,20 @@
 ``page`` prints the table and draws a contact sheet of each into docs/images/zoo.
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
-core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of some
-steps, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
+core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of its
+first, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import trials
 
 #: Families in the order of the page, and what each needs to have been trained before.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -67,8 +67,6 @@ SCENES: dict[str, dict[str, Any]] = {
     "one": {"seed": 301, "sampler": {"num_objects": [1, 1], **SAMPLER}},
     "two": {"seed": 302, "sampler": {"num_objects": [2, 2], **SAMPLER}},
 }
-#: Steps whose time sets the budget, after some that warm up.
-WARM, TIMED = 4, 12
 
 
 @dataclass(frozen=True)
@@ -132,48 +130,19 @@ def steps_for(
     name: str | None = None,
 ) -> int:
     """How many steps of a family, with ``more`` changes, the budget pays for; measured once and kept."""
-    import tempfile
-
-    from scenewright.training.trainer import Trainer
-
-    file = place.budget(name or family)
-    if file.is_file():
-        kept = json.loads(file.read_text("utf-8"))
-        if kept["core_minutes"] == core_minutes:
-            return int(kept["steps"])
-    with tempfile.TemporaryDirectory() as folder:
-        timed = TIMED * len(recipe_of(place, family, threads, TIMED, more).stages)
-        recipe = recipe_of(place, family, threads, WARM + timed + 1, [*more, "log_every=1"])
-        trainer = Trainer(recipe, Path(folder) / "run")
-        trainer.run(until=WARM)
-        elsewhere: list[float] = []
-        trainer.logging.on_log = lambda step, _, values: elsewhere.append(values.get("worker_seconds", 0.0))
-        began = time.process_time()
-        trainer.run(until=WARM + timed)
-        seconds = (time.process_time() - began + sum(elsewhere)) / timed
-    steps = max(1, int(core_minutes * 60 / seconds))
-    place.root.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps({"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}) + "\n",
-        "utf-8",
+    return trials.steps_for(
+        place.budget(name or family),
+        lambda steps: recipe_of(place, family, threads, steps, more),
+        core_minutes,
     )
-    return steps
 
 
 def train(place: Place, family: str, threads: int, core_minutes: float) -> None:
-    from scenewright.training.trainer import Trainer
-
     for needed in FAMILIES[family]:
         if not (place.run(needed) / "model").is_dir():
             raise SystemExit(f"{family} needs {needed}: train it before")
     steps = steps_for(place, family, threads, core_minutes)
-    print(f"{family}: {steps} steps", flush=True)
-    trainer = Trainer(recipe_of(place, family, threads, steps), place.run(family))
-    began, first = time.time(), trainer.step
-    trainer.run()
-    print(f"{family}: step {trainer.step} of {steps}, {time.time() - began:.0f} s from {first}", flush=True)
-    if not trainer.finished:
-        raise SystemExit(f"{family} was asked to end; the same command goes on")
+    trials.train(family, recipe_of(place, family, threads, steps), place.run(family))
 
 
 def generator_of(place: Place, family: str) -> Any:
@@ -204,12 +173,10 @@ def score(place: Place, family: str, prompts: int) -> dict[str, Any] | None:
     }.items():
         found[name.removeprefix(f"{sections[0]}/")] = [value.value, value.low, value.high]
     found["diversity"] = diversity(generator, sections[0])
-    found |= cost(generator)
+    found |= trials.cost(generator, "a red ball rolls left")
     if family == "moco-gan":
         found["swap"] = swapped_scores(generator)
-    file = place.root / place.scenes / "scores" / f"{family}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    trials.keep(place.root / place.scenes / "scores" / f"{family}.json", found)
     return found
 
 
@@ -234,25 +201,6 @@ def diversity(generator: Any, section: str, prompts: int = 12, seeds: int = 4) -
     between = others[~np.eye(prompts, dtype=bool)].mean()
     interval = bootstrap_interval((within / between).tolist())
     return [interval.value, interval.low, interval.high]
-
-
-def cost(generator: Any, runs: int = 5) -> dict[str, float]:
-    """``seconds``: the median of a clip on all cores; ``parameters``: in millions."""
-    import statistics
-
-    import torch
-
-    from scenewright.clip import Prompt
-
-    torch.set_num_threads(os.cpu_count() or 1)
-    times = []
-    for seed in range(runs + 1):
-        began = time.perf_counter()
-        generator.generate([Prompt(text="a red ball rolls left", seed=seed)])
-        times.append(time.perf_counter() - began)
-    model = getattr(generator, "model", None)
-    parameters = 0 if model is None else sum(p.numel() for p in model.parameters())
-    return {"seconds": statistics.median(times[1:]), "parameters": parameters / 1e6}
 
 
 def swapped_scores(generator: Any, pairs: int = 24) -> dict[str, float]:
@@ -308,28 +256,17 @@ def table(place: Place, families: list[str]) -> str:
     names = ["mean", *(name for name in ATTRIBUTES if any(name in row for row in rows.values()))]
     titles = ["all facts" if name == "mean" else name for name in names]
     titles += ["Fréchet", "warping error", "diversity", "s a clip", "M parameters"]
-    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    lines = []
     for family, row in rows.items():
-        cells = [_share(row.get(name)) for name in names]
+        cells = [trials.percent(row.get(name)) for name in names]
         cells += [_negated(row.get("minus-frechet"), 0), _negated(row.get("minus-warping-error"), 4)]
-        cells += [_plain(row.get("diversity")), f"{row['seconds']:.2f}", f"{row['parameters']:.1f}"]
-        lines.append(f"| {family} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _share(value: list[float] | None) -> str:
-    """Percent, with the 95 % interval."""
-    if value is None:
-        return ""
-    return "{:.0f} ({:.0f}–{:.0f})".format(*(100 * v for v in value))
+        cells += [trials.number(row.get("diversity")), f"{row['seconds']:.2f}", f"{row['parameters']:.1f}"]
+        lines.append([family, *cells])
+    return trials.markdown(titles, lines)
 
 
 def _negated(value: list[float] | None, digits: int) -> str:
-    return "" if value is None else f"{-value[0]:.{digits}f} ({-value[2]:.{digits}f}–{-value[1]:.{digits}f})"
-
-
-def _plain(value: list[float] | None) -> str:
-    return "" if value is None else "{:.2f} ({:.2f}–{:.2f})".format(*value)
+    return "" if value is None else trials.number([-value[0], -value[2], -value[1]], digits)
 
 
 def main() -> None:

@@ -318,3 +318,18 @@ def test_spectral_norm_holds_every_layer_of_a_judge():
     for layer in found.layers:
         if isinstance(layer, nn.Conv3d):
             assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, rel=0.02)
+
+
+def test_content_and_motion_come_from_where_they_are_said_to():
+    torch.manual_seed(0)
+    network = MoCoGAN(MoCoGANConfig(**SIZES, channels=16, content=8, motion=4, actions=5)).eval()
+    texts = network.encode_text(IDS, MASK).pooled
+    noise, moving = torch.randn(2, 2, *network.noise_shape)
+    with torch.no_grad():
+        swapped = network.swapped(texts, texts.flip(0), noise, moving).clips
+        # Of the one noise nothing but the content counts, and of the other nothing but the motion.
+        noise[:, 8:], moving[:, :8] = 0, 0
+        assert torch.equal(swapped, network.swapped(texts, texts.flip(0), noise, moving).clips)
+        whole = torch.cat([noise[:, :8], moving[:, 8:]], 1)
+        assert torch.equal(swapped, network.swapped(texts, texts.flip(0), whole).clips)
+        assert not torch.equal(swapped, network.swapped(texts, texts, whole).clips)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,13 +12,14 @@ import torch
 from scenewright.data.augmentation import AugmentConfig, augment
 from scenewright.data.curriculum import scene_columns
 from scenewright.data.encoded import Encoded
+from scenewright.data.footage import caption_of
 from scenewright.data.order import Columns
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import action, caption
 from scenewright.layout import Layout
 from scenewright.seeds import keyed_seed
 from scenewright.world.boxes import layout_of
-from scenewright.world.scene import Scene
+from scenewright.world.scene import ACTIONS, Scene
 
 if TYPE_CHECKING:
     from scenewright.data.streams import StreamConfig
@@ -49,9 +50,11 @@ class Item(NamedTuple):
 
 
 class Reader(Protocol):
-    """Makes clips. ``count``: how many there are, None where they never end."""
+    """Makes clips. ``count``: how many there are, None where they never end. ``actions``: the names of what
+    may happen in them, by their numbers."""
 
     count: int | None
+    actions: tuple[str, ...]
 
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
         """``clips``, which ones; ``samples``: the how manieth of the stream each is, which decides its
@@ -68,6 +71,7 @@ class WorldReader:
     def __init__(self, config: StreamConfig) -> None:
         self.config = config
         self.count: int | None = None
+        self.actions = ACTIONS
 
     def read(self, samples: Sequence[int], clips: Sequence[int]) -> list[Item]:
         scenes = [self.config.scene(i) for i in clips]
@@ -96,7 +100,8 @@ class ShardReader:
     """Reads finished shards of one or more folders.
 
     Raises:
-        ValueError: their clips are of another size than the stream's.
+        ValueError: their clips are of another size than the stream's, or it asks for what nobody knows of
+            them.
     """
 
     def __init__(self, config: StreamConfig) -> None:
@@ -112,6 +117,7 @@ class ShardReader:
                     f"{dataset.folder} holds clips of (frames, height, width) {found}; the recipe asks for "
                     f"{(config.num_frames, config.height, config.width)}"
                 )
+        self.actions = self._actions()
         pairs = zip(config.latents, self.datasets, strict=False)
         self.latents = [Encoded(folder, dataset, "latents") for folder, dataset in pairs]
         pairs = zip(config.texts, self.datasets, strict=False)
@@ -124,6 +130,9 @@ class ShardReader:
         items = [self._item(sample, clip) for sample, clip in zip(samples, clips, strict=True)]
         if not self.config.facts:
             return items
+        if self._footage:
+            numbers = [self.actions.index(self._row(clip)["action"]) for clip in clips]
+            return [item._replace(action=n) for item, n in zip(items, numbers, strict=True)]
         items = _with_facts(self.config, items, [self._scene(clip) for clip in clips])
         if "sound" not in self.config.facts:
             return items
@@ -137,9 +146,40 @@ class ShardReader:
             self._sounds[clip] = self.config.sound(self._scene(clip))
         return self._sounds[clip]
 
-    def _scene(self, clip: int) -> Scene:
+    @property
+    def _footage(self) -> bool:
+        return self.datasets[0].info.holds == "footage"
+
+    def _actions(self) -> tuple[str, ...]:
+        """The names of what happens. ValueError where the datasets do not go together, or nothing is known of
+        what the stream asks for."""
+        infos = [dataset.info for dataset in self.datasets]
+        if len({(info.holds, info.actions) for info in infos}) > 1:
+            folders = ", ".join(str(folder) for folder in self.config.shards)
+            raise ValueError(f"{folders} hold clips of other kinds or actions; put them into a mixture")
+        if not self._footage:
+            return ACTIONS
+        folder = self.datasets[0].folder
+        if unlike := next((d for d in self.datasets if d.info.fps != self.config.fps), None):
+            raise ValueError(
+                f"{unlike.folder} holds clips of {unlike.info.fps:g} frames a second; set data.fps to that"
+            )
+        if self.config.layouts != "none" or {"things", "sound"} & set(self.config.facts):
+            raise ValueError(
+                f"{folder} holds footage; where its things are and what they sound like, nobody knows"
+            )
+        if "actions" in self.config.facts:
+            rows = (dataset.row(i) for dataset in self.datasets for i in range(len(dataset)))
+            if unnamed := next((row["file"] for row in rows if "action" not in row), None):
+                raise ValueError(f"{folder} does not say the action of {unnamed}; leave out data.facts")
+        return infos[0].actions
+
+    def _row(self, clip: int) -> dict[str, Any]:
         which, index = self._place(clip)
-        return Scene.model_validate(self.datasets[which].row(index))
+        return self.datasets[which].row(index)
+
+    def _scene(self, clip: int) -> Scene:
+        return Scene.model_validate(self._row(clip))
 
     def _place(self, clip: int) -> tuple[int, int]:
         """Which folder a clip is in, and its number there."""
@@ -148,7 +188,9 @@ class ShardReader:
 
     @cached_property
     def columns(self) -> Columns:
-        scenes = [Scene.model_validate(d.row(i)) for d in self.datasets for i in range(len(d))]
+        if self._footage:
+            return {"action": np.array([self._row(i).get("action", "") for i in range(self.ends[-1])])}
+        scenes = [self._scene(i) for i in range(self.ends[-1])]
         first = [scene.objects[0] for scene in scenes]
         kinds = [scene.motions[0].kind if scene.motions else "still" for scene in scenes]
         words = {"shape": [o.shape for o in first], "color": [o.color for o in first], "motion": kinds}
@@ -171,12 +213,12 @@ class ShardReader:
             item = Item(frames, text, latents, words)
             if self.config.layouts == "none":
                 return item
-            scene = Scene.model_validate(dataset.row(index))
-            return item._replace(layout=_layout(self.config, scene, text))
-        scene = Scene.model_validate(dataset.row(index))
-        text = caption(scene, key)
+            return item._replace(layout=_layout(self.config, self._scene(clip), text))
+        text = caption_of(dataset, index, key)
         item = Item(frames, text, latents) if self.latents else _augmented(self.config, frames, text, sample)
-        return item._replace(layout=_layout(self.config, scene, text))
+        if self.config.layouts == "none":
+            return item
+        return item._replace(layout=_layout(self.config, self._scene(clip), text))
 
 
 def _layout(config: StreamConfig, scene: Scene, text: str) -> Layout | None:

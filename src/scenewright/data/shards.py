@@ -2,7 +2,8 @@
 
 A dataset is a folder with ``dataset.json`` (what it holds and the fingerprint of what made it) and pairs
 ``shard-00000.npy`` (uint8 (N, T, H, W, 3)) and ``shard-00000.jsonl``. Raw frames cost disk and no decoding. A
-dataset of scenes alone has only the latter.
+dataset of scenes alone has only the latter. Its lines are scenes of the world, or what is known of footage:
+see :mod:`.footage`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import model_serializer
 
 from scenewright.config import Config
 from scenewright.media.atomic import atomic
 
 
 class ShardsInfo(Config):
-    """The contents of ``dataset.json``."""
+    """The contents of ``dataset.json``. ``holds``: what its lines are; ``actions``: the names of what footage
+    shows, in the order of their numbers, which is that of all datasets from one index."""
 
     clips: int
     shard_size: int
@@ -29,6 +32,17 @@ class ShardsInfo(Config):
     width: int
     fps: float
     fingerprint: str
+    holds: Literal["scenes", "footage"] = "scenes"
+    actions: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: Any) -> dict[str, Any]:
+        # Caches of scenes that were made before there was footage know a dataset by a hash of this.
+        data: dict[str, Any] = dump(self)
+        if self.holds == "scenes":
+            data.pop("holds", None)
+            data.pop("actions", None)
+        return data
 
     @property
     def shards(self) -> int:

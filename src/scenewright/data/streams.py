@@ -34,15 +34,17 @@ from scenewright.data.sampling import Mixture
 from scenewright.data.shards import Shards
 from scenewright.data.world_source import WorldSource
 from scenewright.layout import Layout
+from scenewright.world.scene import ACTIONS
 
 #: What the parts of a mixture have alike, and take over from the whole.
 _ALIKE = ("width", "height", "num_frames", "fps", "split", "facts")
 
 
 class StreamConfig(WorldSource):
-    """A world source, read from ``shards`` (a folder made by ``world sample``) where that is given.
+    """A world source, or clips of ``shards``: folders made by ``world sample`` or, of footage, ``data pack``.
 
-    From shards the clips repeat in a new order every epoch; their captions are always written anew.
+    From shards the clips repeat in a new order every epoch; captions of scenes are always written anew, and
+    those of footage chosen among what there is.
     ``latents``, ``texts``: for each of them the folder of its latents, which are read instead of its frames
     (with ``frames_too``, beside them), and of its encoded captions, of which one is read instead of writing a
     new one; ``data encode`` makes them. ``layouts``: whether the clips come with their layouts, beside the
@@ -153,7 +155,7 @@ class Batch:
     ``weights``: float32 (B,) of the samples' losses, None where all are 1. ``notes``: numbers for the log.
     ``whole``: how many samples the batch has in all processes. ``layouts``: where the things of each clip
     are; ``things``: bool (B, T, H, W), the pixels that show them; ``actions``: int64 (B,), indices in
-    :data:`scenewright.world.scene.ACTIONS`; ``sound``: float32 (B, T, F), see
+    :func:`actions_of` the stream; ``sound``: float32 (B, T, F), see
     :func:`scenewright.media.mel.mel_frames`; ``events``: float32 (B, T, K, 7), see
     :mod:`scenewright.world.hearing`; where the stream tells."""
 
@@ -186,6 +188,10 @@ class Batches(Dataset[Batch]):
         self.config, self.batch, self.rank, self.ranks = config, batch, rank, ranks
         self.parts = _parts(config)
         self.readers: list[Reader] = [ShardReader(p) if p.shards else WorldReader(p) for p in self.parts]
+        if "actions" in self.parts[0].facts and len({reader.actions for reader in self.readers}) > 1:
+            raise ValueError(
+                "the parts of a mixture tell other actions apart; leave actions out of data.facts"
+            )
         self.order, self.most = self._order()
 
     def __getitem__(self, key: int | Pick) -> Batch:
@@ -255,10 +261,26 @@ class Batches(Dataset[Batch]):
         )
 
 
+def parts_of(config: StreamConfig) -> list[StreamConfig]:
+    """The streams that a stream draws from: those of its mixture, or itself."""
+    return [part.data for part in config.mixture] or [config]
+
+
+def footage_of(config: StreamConfig) -> list[Shards]:
+    """The datasets of footage that a stream, no mixture, reads; empty for one of the world."""
+    return [shards for shards in map(Shards, config.shards) if shards.info.holds == "footage"]
+
+
+def actions_of(config: StreamConfig) -> tuple[str, ...]:
+    """The names of the actions that a stream tells apart, by their numbers."""
+    footage = footage_of(parts_of(config)[0])
+    return footage[0].info.actions if footage else ACTIONS
+
+
 def _parts(config: StreamConfig) -> list[StreamConfig]:
     """The streams that a batch may draw from, each of clips of one shape."""
     if not isinstance(config.order, BucketsConfig):
-        return [part.data for part in config.mixture] or [config]
+        return parts_of(config)
     parts = []
     for i, folder in enumerate(config.shards):
         info = Shards(folder).info

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from scenewright.data.encoded import EncodedWriter, Precision
+from scenewright.data.footage import caption_of
 from scenewright.data.shards import Shards
-from scenewright.data.world_source import caption
 from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.seeds import keyed_seed
-from scenewright.world.scene import Scene
 
 OnDone = Callable[[int], None]
 
@@ -69,8 +68,8 @@ def encode_captions(
         values = np.zeros((len(clips), *shape), dtype=np.float16)
         notes = []
         for place, index in enumerate(clips):
-            scene = Scene.model_validate(dataset.row(index))
-            texts = [caption(scene, keyed_seed("encoded caption", index, k)) for k in range(captions)]
+            seeds = [keyed_seed("encoded caption", index, k) for k in range(captions)]
+            texts = [caption_of(dataset, index, seed) for seed in seeds]
             words = [embedder.embed(text).numpy() for text in texts]
             for k, vectors in enumerate(words):
                 values[place, k, : len(vectors)] = vectors

@@ -63,8 +63,12 @@ def unknown_words(known: Collection[str], text: str) -> list[str]:
     """Words of ``text`` that are not known, in order; empty where nothing is recorded as known."""
     if not known:
         return []
-    found = "".join(c if c.isalnum() or c in "-'" else " " for c in text.lower()).split()
-    return list(dict.fromkeys(word for word in found if word not in known))
+    return list(dict.fromkeys(word for word in words_of(text) if word not in known))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, lower case, in order."""
+    return "".join(c if c.isalnum() or c in "-'" else " " for c in text.lower()).split()
 
 
 def notes_of(

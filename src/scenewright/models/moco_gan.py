@@ -70,10 +70,18 @@ class MoCoGAN(DirectNetwork):
     def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
         return self.swapped(text.pooled, text.pooled, noise)
 
-    def swapped(self, content_BD: torch.Tensor, motion_BD: torch.Tensor, noise: torch.Tensor) -> Made:
-        """Clips whose content is of one text and whose motion is of another."""
+    def swapped(
+        self,
+        content_BD: torch.Tensor,
+        motion_BD: torch.Tensor,
+        noise: torch.Tensor,
+        moving: torch.Tensor | None = None,
+    ) -> Made:
+        """Clips whose content is of one text and whose motion is of another. ``moving``: where the noise of
+        the motion comes from, if not from ``noise``."""
         config = self.config
-        of_content, of_motion = noise.split([config.content, config.num_frames * config.motion], -1)
+        of_content = noise[:, : config.content]
+        of_motion = (noise if moving is None else moving)[:, config.content :]
         actions_BA = None if self.name_action is None else self.name_action(motion_BD)
         said = motion_BD if actions_BA is None else actions_BA.softmax(-1)
         code, codes = self.first_motion(said), []

@@ -132,7 +132,10 @@ def _of_vectors(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_language_model(data: Mapping[str, Any]) -> dict[str, Any]:
     found = describe(data["source"])
-    most, asked = found.most_tokens, data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default)
+    most, asked = (
+        found.most_tokens,
+        data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default),
+    )
     if most is not None and asked > most:
         raise ValueError(f"max_tokens = {asked}: {data['source']} reads at most {most} tokens")
     return {

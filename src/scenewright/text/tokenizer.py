@@ -1,4 +1,4 @@
-"""Tokenizers: what all have in common, and the usual one, a SentencePiece unigram model in one small file."""
+"""Tokenizers: what all have in common, and the usual one, a SentencePiece model in one small file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import sentencepiece
 
@@ -85,14 +85,18 @@ class Tokenizer(TextTokenizer):
         return cls(Path(path).read_bytes())
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int) -> Tokenizer:
-        """Fits a unigram model (Kudo 2018) of at most ``vocabulary`` pieces. Deterministic for one input."""
+    def train(
+        cls, texts: Iterable[str], vocabulary: int, kind: Literal["unigram", "bpe"] = "unigram"
+    ) -> Tokenizer:
+        """Fits a model of at most ``vocabulary`` pieces: ``unigram`` (Kudo 2018), which takes a piece only
+        from several words, or ``bpe`` (Sennrich et al. 2016), which makes words whole however few there are.
+        Deterministic for one input."""
         model = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=model,
             vocab_size=vocabulary,
-            model_type="unigram",
+            model_type=kind,
             hard_vocab_limit=False,
             normalization_rule_name="identity",
             character_coverage=1.0,

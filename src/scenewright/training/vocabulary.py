@@ -1,11 +1,14 @@
-"""The tokenizer and the word list of the world's training captions."""
+"""The tokenizer and the word list of training captions: those of the world, or of footage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
+from scenewright.data.footage import captions_of
+from scenewright.data.streams import StreamConfig, footage_of, parts_of
 from scenewright.data.world_source import say
+from scenewright.generation.requests import words_of
 from scenewright.models.text_encoder import TextEncoderConfig, source_tokenizer
 from scenewright.seeds import keyed_seed
 from scenewright.text.tokenizer import TextTokenizer, Tokenizer
@@ -16,24 +19,38 @@ from scenewright.world.splits import known_words
 CORPUS = 20_000
 
 
-def training_tokenizer(vocabulary: int) -> Tokenizer:
-    """A tokenizer fitted to captions of scenes of every difficulty; the same for the same vocabulary."""
-    return Tokenizer.train(_corpus(), vocabulary)
+def training_tokenizer(vocabulary: int, streams: Sequence[StreamConfig] = ()) -> Tokenizer:
+    """A tokenizer fitted to the captions that ``streams`` have: those of footage, and for the world, or
+    without any streams, captions of scenes of every difficulty. The same for the same vocabulary and data."""
+    world, footage = _sources(streams)
+    texts = chain(_corpus() if world else (), (text.lower() for text in footage))
+    # Captions of footage may be few: a unigram model would spell their words letter by letter.
+    return Tokenizer.train(texts, vocabulary, "bpe" if footage else "unigram")
 
 
-def tokenizer_for(text: TextEncoderConfig) -> TextTokenizer:
-    """That of a text encoder's source, or one fitted to captions."""
-    return source_tokenizer(text) or training_tokenizer(text.vocabulary)
+def tokenizer_for(text: TextEncoderConfig, streams: Sequence[StreamConfig] = ()) -> TextTokenizer:
+    """That of a text encoder's source, or one fitted to captions; see :func:`training_tokenizer`."""
+    return source_tokenizer(text) or training_tokenizer(text.vocabulary, streams)
 
 
-def training_words() -> frozenset[str]:
-    """Every word that the training captions can have, lower case."""
-    return known_words()
+def training_words(streams: Sequence[StreamConfig] = ()) -> frozenset[str]:
+    """Every word that the captions of ``streams``, as above, can have, lower case."""
+    world, footage = _sources(streams)
+    words = {word for text in footage for word in words_of(text)}
+    return known_words() | words if world else frozenset(words)
 
 
 def training_captions(count: int) -> list[str]:
     """Captions of scenes of every difficulty."""
     return list(islice(_corpus(), count))
+
+
+def _sources(streams: Sequence[StreamConfig]) -> tuple[bool, list[str]]:
+    """Whether the world is among the data, and all captions of footage."""
+    parts = [part for stream in streams for part in parts_of(stream)]
+    found = [footage_of(part) for part in parts]
+    captions = [text for sets in found for shards in sets for text in captions_of(shards)]
+    return not found or not all(found), captions
 
 
 def _corpus() -> Iterator[str]:

@@ -13,7 +13,9 @@ from scenewright.evaluation.motion.coherence import (
     frozen_share,
     luminance_flicker,
 )
+from scenewright.evaluation.motion.content import ContentDistance, content_distance, shape_colours, shape_path
 from scenewright.evaluation.motion.egomotion import camera_error, camera_name, true_camera_motion
+from scenewright.evaluation.motion.energy import ActionClassifier, energy_features
 from scenewright.evaluation.motion.flow import Flow, dis_flow, occluded, remembered, warp
 from scenewright.evaluation.motion.movement import (
     flow_agreement,
@@ -25,14 +27,18 @@ from scenewright.evaluation.motion.movement import (
 )
 
 __all__ = [
+    "ActionClassifier",
     "CameraMotion",
+    "ContentDistance",
     "Features",
     "Flow",
     "camera_error",
     "camera_motion",
     "camera_name",
     "consistency",
+    "content_distance",
     "dis_flow",
+    "energy_features",
     "flicker",
     "flow_agreement",
     "frame_similarity",
@@ -44,6 +50,8 @@ __all__ = [
     "motion_strength",
     "occluded",
     "remembered",
+    "shape_colours",
+    "shape_path",
     "true_camera_motion",
     "warp",
     "warping_error",

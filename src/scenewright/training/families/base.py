@@ -34,6 +34,11 @@ class Family(ABC):
     def __init__(self, recipe: TrainingRecipe, output: Path, device: torch.device) -> None:
         self.recipe, self.output, self.device = recipe, output, device
 
+    @property
+    def training_streams(self) -> list[StreamConfig]:
+        """The data that is trained on, stage by stage."""
+        return [stage.data for stage in self.recipe.stages]
+
     @staticmethod
     @abstractmethod
     def check(recipe: TrainingRecipe) -> None:

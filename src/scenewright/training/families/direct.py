@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from torch import nn
 
+from scenewright.data.streams import actions_of, footage_of, parts_of
 from scenewright.generation.direct import DirectGenerator, save_direct
 from scenewright.generation.matching import load_agreement
 from scenewright.models.direct import DirectConfig, DirectNetwork
@@ -61,6 +62,7 @@ class DirectFamily(PixelReaderFamily):
 
     def prepare(self) -> None:
         super().prepare()
+        self._check_actions()
         for stage in self.recipe.stages:
             objective = stage.objective or self.recipe.objective
             if not isinstance(objective, JudgedConfig | ActorCriticConfig) or objective.agreement is None:
@@ -74,9 +76,20 @@ class DirectFamily(PixelReaderFamily):
                 )
             self.begin_with("agreement", folder, agreement.digest)
 
+    def _check_actions(self) -> None:
+        """ValueError where the network tells another number of actions apart than footage does."""
+        wanted = getattr(self.recipe.network, "actions", 0)
+        for data in streams_of(self.recipe):
+            found = len(actions_of(data))
+            if wanted and footage_of(parts_of(data)[0]) and wanted != found:
+                raise ValueError(f"network.actions = {wanted}: the data tells {found} actions apart")
+
     def pipeline(self, network: nn.Module) -> DirectGenerator:
         return DirectGenerator(
-            cast(DirectNetwork, network), self.tokenizer, training_words(), self.recipe.name
+            cast(DirectNetwork, network),
+            self.tokenizer,
+            training_words(self.training_streams),
+            self.recipe.name,
         )
 
     def save(self, pipeline: DirectGenerator, folder: Path) -> None:

@@ -39,7 +39,12 @@ class MatchingFamily(PixelReaderFamily):
                 raise ValueError("matching is among the texts of a batch; set batch to 2 or more")
 
     def pipeline(self, network: nn.Module) -> Agreement:
-        return Agreement(cast(MatchingNetwork, network), self.tokenizer, training_words(), self.recipe.name)
+        return Agreement(
+            cast(MatchingNetwork, network),
+            self.tokenizer,
+            training_words(self.training_streams),
+            self.recipe.name,
+        )
 
     def save(self, pipeline: Agreement, folder: Path) -> None:
         save_agreement(pipeline, folder)

@@ -54,7 +54,7 @@ class PixelReaderFamily(Family):
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
         else:
-            tokenizer = tokenizer_for(self._config.text)
+            tokenizer = tokenizer_for(self._config.text, self.training_streams)
         tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property

@@ -43,7 +43,9 @@ class SoundToSightFamily(PixelReaderFamily):
 
     def pipeline(self, network: nn.Module) -> SoundToSightGenerator:
         model = cast(SoundToSight, network)
-        return SoundToSightGenerator(model, self.tokenizer, training_words(), self.recipe.name)
+        return SoundToSightGenerator(
+            model, self.tokenizer, training_words(self.training_streams), self.recipe.name
+        )
 
     def save(self, pipeline: SoundToSightGenerator, folder: Path) -> None:
         save_sound_to_sight(pipeline, folder)

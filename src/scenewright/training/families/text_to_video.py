@@ -95,7 +95,7 @@ class TextToVideoFamily(Family):
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
         else:
-            tokenizer = tokenizer_for(self._config.text)
+            tokenizer = tokenizer_for(self._config.text, self.training_streams)
         tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
@@ -165,7 +165,7 @@ class TextToVideoFamily(Family):
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
             fast=self.recipe.fast,
-            words=training_words(),
+            words=training_words(self.training_streams),
             name=self.recipe.name,
             autoencoder=self.autoencoder,
             planner=self.planner,

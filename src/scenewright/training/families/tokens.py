@@ -64,7 +64,7 @@ class TokenFamily(Family):
         if self.recipe.init_from is not None:
             tokenizer = load_tokens(self.recipe.init_from).tokenizer
         else:
-            tokenizer = training_tokenizer(self._config.vocabulary)
+            tokenizer = training_tokenizer(self._config.vocabulary, self.training_streams)
         tokenizer.save(self._tokenizer_path)
 
     @cached_property
@@ -93,7 +93,7 @@ class TokenFamily(Family):
             cast(TokenTransformer, network),
             self.tokenizer,
             self.autoencoder,
-            training_words(),
+            training_words(self.training_streams),
             self.recipe.name,
         )
 

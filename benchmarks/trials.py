@@ -1,0 +1,137 @@
+"""What comparisons of architectures share: budgets of processor time, and what their tables say."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenewright.training.callbacks.base import Callback
+from scenewright.training.trainer import Trainer
+
+#: Steps that warm up; then groups of steps, the quickest of which sets a budget: other work on a machine
+#: makes steps slower, and never quicker. A penalty that is due in every fourth step is in each group.
+WARM, GROUPS, GROUP = 4, 4, 4
+#: A value with the ends of its 95 % interval.
+Value = list[float]
+
+
+class Clock(Callback):
+    """Notes the processor time after every step, in seconds; that of workers in other processes, too."""
+
+    name = "clock"
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._elsewhere = 0.0
+
+    def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
+        self._elsewhere += values.get("worker_seconds", 0.0)
+        self.times.append(time.process_time() + self._elsewhere)
+
+
+def quickest(times: Sequence[float]) -> float:
+    """Seconds a step of the quickest group of steps that end at these times, before which is the time at
+    which the first group begins."""
+    return min(end - start for start, end in pairwise(times[::GROUP])) / GROUP
+
+
+def seconds_a_step(recipe: Callable[[int], Any]) -> float:
+    """Processor seconds, a mean over the stages of a training of so many steps, by their lengths."""
+    clock = Clock()
+    shares = [stage.steps for stage in recipe(1000).stages]
+    least = WARM + GROUPS * GROUP
+    steps = -(-least * sum(shares) // min(shares))
+    plan = recipe(steps + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        Trainer(plan, Path(folder) / "run", callbacks=[clock]).run(until=steps)
+    found, end = 0.0, 0
+    for stage, share in zip(plan.stages, shares, strict=True):
+        begin, end = end, min(end + stage.steps, steps)
+        found += share / sum(shares) * quickest(clock.times[begin + WARM - 1 : end][: GROUPS * GROUP + 1])
+    return found
+
+
+def steps_for(file: Path, recipe: Callable[[int], Any], core_minutes: float) -> int:
+    """How many steps of a training the budget pays for; measured once and kept in ``file``. ``recipe``: the
+    training of so many steps."""
+    if file.is_file():
+        kept = json.loads(file.read_text("utf-8"))
+        if kept["core_minutes"] == core_minutes:
+            return int(kept["steps"])
+    seconds = seconds_a_step(recipe)
+    steps = max(1, int(core_minutes * 60 / seconds))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        json.dumps({"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}) + "\n",
+        "utf-8",
+    )
+    return steps
+
+
+def train(name: str, recipe: Any, folder: Path) -> None:
+    """Train to the end, from where an earlier run was stopped; SystemExit where this one is asked to end."""
+    print(f"{name}: {recipe.total_steps} steps", flush=True)
+    trainer = Trainer(recipe, folder)
+    began, first = time.time(), trainer.step
+    trainer.run()
+    seconds = time.time() - began
+    print(f"{name}: step {trainer.step} of {recipe.total_steps}, {seconds:.0f} s from {first}", flush=True)
+    if not trainer.finished:
+        raise SystemExit(f"{name} was asked to end; the same command goes on")
+
+
+def cost(generator: Any, text: str, runs: int = 5) -> dict[str, float]:
+    """``seconds``: the median of a clip on all cores; ``parameters``: in millions."""
+    import statistics
+
+    import torch
+
+    from scenewright.clip import Prompt
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    times = []
+    for seed in range(runs + 1):
+        began = time.perf_counter()
+        generator.generate([Prompt(text=text, seed=seed)])
+        times.append(time.perf_counter() - began)
+    model = getattr(generator, "model", None)
+    parameters = 0 if model is None else sum(p.numel() for p in model.parameters())
+    return {"seconds": statistics.median(times[1:]), "parameters": parameters / 1e6}
+
+
+def mean(values: Sequence[float], clusters: Sequence[Hashable] | None = None, shares: bool = False) -> Value:
+    """The mean with its interval from a bootstrap over clusters."""
+    from scenewright.evaluation.statistics import bootstrap_interval
+
+    found = bootstrap_interval(np.asarray(values, float), clusters, shares=shares)
+    return [found.value, found.low, found.high]
+
+
+def keep(file: Path, found: dict[str, Any]) -> None:
+    """Write scores for the page."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
+
+def percent(value: Value | None) -> str:
+    """A cell of a table: percent, with the 95 % interval."""
+    return "" if value is None else "{:.0f} ({:.0f}–{:.0f})".format(*(100 * v for v in value))
+
+
+def number(value: Value | None, digits: int = 2) -> str:
+    """A cell of a table, with the 95 % interval."""
+    return "" if value is None else "{:.{d}f} ({:.{d}f}–{:.{d}f})".format(*value, d=digits)
+
+
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with a row's name in its first cell."""
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
