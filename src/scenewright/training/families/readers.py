@@ -15,6 +15,7 @@ from scenewright.generation.settings import SamplingSettings
 from scenewright.registry import models
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family, streams_of
+from scenewright.training.text_init import matched_text
 from scenewright.training.vocabulary import training_tokenizer
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class PixelReaderFamily(Family):
             return
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
+        elif self.recipe.text_init_from is not None:
+            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
             tokenizer = training_tokenizer(self._config.text.vocabulary)
         tokenizer.save(path)
@@ -60,11 +63,14 @@ class PixelReaderFamily(Family):
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.load(self._tokenizer_path)
 
-    def network(self) -> nn.Module:
-        network: nn.Module = models.get(self._config.family)(self._config).train()
+    def network(self) -> Any:
+        network: Any = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             begun = load_network(self.recipe.init_from, self.kind, self.what).network
             network.load_state_dict(begun.state_dict())
+        elif self.recipe.text_init_from is not None:
+            begun = matched_text(self.recipe.text_init_from, self._config.text).model
+            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         return network
 
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

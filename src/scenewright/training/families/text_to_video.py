@@ -25,6 +25,7 @@ from scenewright.models.modulation import low_rank_modulations
 from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
 from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
+from scenewright.training.text_init import matched_text
 from scenewright.training.vocabulary import training_captions, training_tokenizer, training_words
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class TextToVideoFamily(Family):
             tokenizer = self.embedder.tokenizer
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
+        elif self.recipe.text_init_from is not None:
+            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
             tokenizer = training_tokenizer(self._config.text.vocabulary)
         tokenizer.save(path)
@@ -109,6 +112,9 @@ class TextToVideoFamily(Family):
         network = FlowTransformer(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
+        if self.recipe.text_init_from is not None:
+            begun = matched_text(self.recipe.text_init_from, self._config.text).model
+            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network
