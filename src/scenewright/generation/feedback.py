@@ -1,8 +1,8 @@
 """The feedback loop: a network that matches clips and texts judges a draft, and a better one is proposed.
 
-Round 0 is what the model makes anyway. In each round after it one or more drafts are proposed, and the best so
-far is kept, so the judge's own score never falls. Whether the clip becomes truer is another question, which
-only a measure that the loop does not see can answer.
+Round 0 is what the model makes anyway. In each round after it one or more drafts are proposed, and the best
+so far is kept, so the judge's own score never falls. Whether the clip becomes truer is another question,
+which only a measure that the loop does not see can answer.
 
 How drafts are proposed:
 
@@ -79,6 +79,9 @@ class Way(ABC):
     name: ClassVar[str]
     proposals: int = 1
 
+    def check(self, settings: Any) -> None:  # noqa: B027
+        """ValueError where a generator with these settings does not allow it."""
+
     @abstractmethod
     def drafts(self, task: Task, rounds: int) -> Iterator[Draft]:
         """The best draft after round 0, 1, ... ``rounds``."""
@@ -102,7 +105,9 @@ class Redraw(Way):
         yield best
         for number in range(1, rounds + 1):
             for place in range(self.proposals):
-                best = task.better(best, self._draft(task, keyed_seed(task.prompt.seed, "redraw", number, place)))
+                best = task.better(
+                    best, self._draft(task, keyed_seed(task.prompt.seed, "redraw", number, place))
+                )
             yield best
 
     def _draft(self, task: Task, seed: int | None = None) -> Draft:
@@ -200,9 +205,13 @@ class Guide(Way):
             )
         self.generator, self.weight = generator, weight
 
+    def check(self, settings: Any) -> None:
+        if (settings or self.generator.settings).sampler == "shortcut":
+            raise ValueError(
+                "the shortcut sampler takes steps too long to be guided; choose another, or redraw"
+            )
+
     def drafts(self, task: Task, rounds: int) -> Iterator[Draft]:
-        if getattr(task.settings or self.generator.settings, "sampler", "") == "shortcut":
-            raise ValueError("the shortcut sampler takes steps too long to be guided; choose another, or redraw")
         best = self._draft(task, None)
         yield best
         weight = self.weight
@@ -286,6 +295,7 @@ class Feedback:
 
     def check(self, prompts: Sequence[Prompt], settings: Any = None) -> None:
         self.generator.check(prompts, settings)
+        self.way.check(settings)
         for prompt in prompts:
             self.texts(prompt)
 
@@ -297,8 +307,8 @@ class Feedback:
         others = [*near_rivals(prompt.text), *far_rivals(prompt.text, self.others, OTHERS)]
         if not others:
             raise ValueError(
-                f"feedback compares {prompt.text!r} with other texts, and there are none: it names nothing of "
-                "the procedural world; give several prompts"
+                f"feedback compares {prompt.text!r} with other texts, and there are none: it names nothing "
+                "of the procedural world; give several prompts"
             )
         return [prompt.text, *others]
 

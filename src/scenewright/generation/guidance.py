@@ -34,8 +34,8 @@ def guided(both: Conditional, positive_only: Denoise, scale: float, interval: tu
 @dataclass(frozen=True)
 class Steering:
     """``certainty``: of predicted clean clips, pixels float (1, 3, T, H, W) in [-1, 1], the logarithm (1,) of
-    how likely what is wanted is. ``weight``: 1 is what the rule of Bayes says. ``most``: by which share of its
-    own root mean square a prediction is moved at most."""
+    how likely what is wanted is. ``weight``: 1 is what the rule of Bayes says. ``most``: by which share of
+    its own root mean square a prediction is moved at most. ``interval``: the noise levels at which it is."""
 
     certainty: Callable[[torch.Tensor], torch.Tensor]
     weight: float = 1.0
@@ -43,9 +43,7 @@ class Steering:
     interval: tuple[float, float] = (0.1, 0.95)
 
 
-def steered(
-    denoise: Denoise, steering: Steering, pixels: Callable[[torch.Tensor], torch.Tensor]
-) -> Denoise:
+def steered(denoise: Denoise, steering: Steering, pixels: Callable[[torch.Tensor], torch.Tensor]) -> Denoise:
     """A denoiser that goes where a judge of clips finds what is wanted (Dhariwal & Nichol 2021), by the clips
     that the network predicts (Bansal et al. 2023, "universal guidance").
 

@@ -42,8 +42,6 @@ def far_rivals(text: str, others: Sequence[str], most: int) -> list[str]:
     same others in whatever order."""
     own = described(text)
     different = [
-        other
-        for other in dict.fromkeys(others)
-        if other != text and (own is None or described(other) != own)
+        other for other in dict.fromkeys(others) if other != text and (own is None or described(other) != own)
     ]
     return sorted(different, key=lambda other: keyed_seed(text, "other", other))[:most]

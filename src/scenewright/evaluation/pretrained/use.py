@@ -33,7 +33,9 @@ def measures_with(choices: list[str], texts: Callable[[], Sequence[str]] = tuple
     for choice in choices:
         kind, separator, folder = choice.partition("=")
         if not separator or kind not in (*KINDS, MATCHING):
-            raise ValueError(f"--with {choice}: give KIND=FOLDER, with one of {', '.join((*KINDS, MATCHING))}")
+            raise ValueError(
+                f"--with {choice}: give KIND=FOLDER, with one of {', '.join((*KINDS, MATCHING))}"
+            )
         if kind == MATCHING:
             found += matching_measures(folder, texts())
             continue
