@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
@@ -146,7 +146,8 @@ class Correct(Way):
         for number in range(1, rounds + 1):
             moved = self.corrected(task, at, text.mask, radius)
             draft = task.judged(self._clip(task, moved, text.mask), round=number)
-            if draft.score > best.score:
+            # As good counts as better: small steps may be too small to be seen in rounded pixels.
+            if draft.score >= best.score:
                 best, at, radius = draft, moved, 1.5 * radius
             else:
                 radius /= 2
@@ -236,7 +237,8 @@ class Feedback:
     """A :class:`~scenewright.generation.generator.Generator`: another, whose clips are judged and made better
     for some rounds.
 
-    ``others``: texts that a clip's own is compared with, besides those in which one fact of it is another.
+    ``others``: texts that a clip's own is compared with, besides those that ``near`` gives, in which one fact
+    of it is another.
 
     Raises:
         ValueError: no such way, or one that the generator does not allow.
@@ -250,13 +252,15 @@ class Feedback:
         by: str = "redraw",
         rounds: int = 3,
         others: Sequence[str] = (),
+        near: Callable[[str], Sequence[str]] = near_rivals,
         **settings: Any,
     ) -> None:
         if by not in WAYS:
             raise ValueError(f"there is no feedback by {by!r}; known: {', '.join(WAYS)}")
         if rounds < 0:
             raise ValueError(f"feedback has 0 rounds or more, not {rounds}")
-        self.generator, self.agreement, self.rounds, self.others = generator, agreement, rounds, tuple(others)
+        self.generator, self.agreement, self.rounds = generator, agreement, rounds
+        self.others, self.near = tuple(others), near
         self.way: Way = WAYS[by](generator, **settings)
 
     @property
@@ -282,6 +286,7 @@ class Feedback:
     @property
     def identity(self) -> str:
         parts = [self.generator.identity, self.agreement.digest, self.way.name, str(self.rounds)]
+        parts += [f"{self.near.__module__}.{self.near.__qualname__}"]
         parts += [f"{name}={value}" for name, value in sorted(vars(self.way).items()) if name != "generator"]
         return hashlib.sha256("\n".join([*parts, *self.others]).encode()).hexdigest()[:16]
 
@@ -304,7 +309,7 @@ class Feedback:
 
     def texts(self, prompt: Prompt) -> list[str]:
         """Its own text, and those that it is compared with. ValueError: there are none."""
-        others = [*near_rivals(prompt.text), *far_rivals(prompt.text, self.others, OTHERS)]
+        others = [*self.near(prompt.text), *far_rivals(prompt.text, self.others, OTHERS)]
         if not others:
             raise ValueError(
                 f"feedback compares {prompt.text!r} with other texts, and there are none: it names nothing "
