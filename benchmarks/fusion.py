@@ -38,11 +38,11 @@ def preferred(folder: Path, scenes: str, clips: int) -> dict[str, tuple[int, int
         # What is not asked for is not said.
         unsaid = dict.fromkeys(("camera", "ground", "sky", "time"))
         description = description_of(scene).model_copy(update=unsaid)
-        others = {fact: changed(description, fact, rng) for fact in FACTS}
-        asked = [fact for fact, other in others.items() if other is not None]
-        texts = [write(description, index), *(write(others[fact], index) for fact in asked)]
+        drawn = {fact: changed(description, fact, rng) for fact in FACTS}
+        others = {fact: other for fact, other in drawn.items() if other is not None}
+        texts = [write(description, index), *(write(other, index) for other in others.values())]
         scores = agreement.scores([source.render([scene])[0]], texts)[0]
-        for fact, score in zip(asked, scores[1:], strict=True):
+        for fact, score in zip(others, scores[1:], strict=True):
             right, count = found[fact]
             found[fact] = (right + int(scores[0] > score), count + 1)
     return found

@@ -139,7 +139,8 @@ class Correct(Way):
     def drafts(self, task: Task, rounds: int) -> Iterator[Draft]:
         with torch.no_grad():
             text, noise = self.generator.condition(task.prompt)
-        at, radius = (text.words, text.pooled, noise), self.radius
+        at: tuple[torch.Tensor, ...] = (text.words, text.pooled, noise)
+        radius = self.radius
         best = task.judged(self._clip(task, at, text.mask))
         self._tell(task)
         yield best
@@ -158,15 +159,13 @@ class Correct(Way):
         self, task: Task, at: tuple[torch.Tensor, ...], mask_BS: torch.Tensor, radius: float
     ) -> tuple[torch.Tensor, ...]:
         """Words, whole text and noise, within ``radius`` of where they are."""
+        steps = [radius / self.steps * part.norm() for part in at]
         for _ in range(self.steps):
             parts = [part.detach().requires_grad_() for part in at]
             score = task.certainty(self._made(parts, mask_BS)[:, :, : task.prompt.num_frames])
             gradients = torch.autograd.grad(score.sum(), parts, allow_unused=True)
-            pairs = zip(at, gradients, strict=True)
-            at = tuple(_stepped(part, gradient, radius / self.steps) for part, gradient in pairs)
-            *said, noise = at
-            length = parts[-1].detach().norm() / noise.norm().clamp(min=1e-12)
-            at = (*said, noise * length)
+            *said, noise = (_stepped(*each) for each in zip(at, gradients, steps, strict=True))
+            at = (*said, noise * at[-1].norm() / noise.norm().clamp(min=1e-12))
         return at
 
     def _made(self, at: Sequence[torch.Tensor], mask_BS: torch.Tensor) -> torch.Tensor:
@@ -182,11 +181,11 @@ class Correct(Way):
             task.progress(0, 1, 1)
 
 
-def _stepped(part: torch.Tensor, gradient: torch.Tensor | None, share: float) -> torch.Tensor:
-    """A step of ``share`` of the length of ``part``; none where no gradient says where."""
+def _stepped(part: torch.Tensor, gradient: torch.Tensor | None, length: torch.Tensor) -> torch.Tensor:
+    """A step of ``length`` up; none where no gradient says where."""
     if gradient is None or not gradient.any():
         return part
-    return part + share * part.norm() * gradient / gradient.norm()
+    return part + length * gradient / gradient.norm()
 
 
 class Guide(Way):

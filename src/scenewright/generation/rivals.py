@@ -28,7 +28,8 @@ def near_rivals(text: str, each: int = 3) -> list[str]:
         return []
     found: dict[str, None] = {}
     for fact in FACTS:
-        rng, others = Random(keyed_seed(text, "rival", fact)), []
+        rng = Random(keyed_seed(text, "rival", fact))
+        others: list[Description] = []
         for _ in range(4 * each):
             other = changed(description, fact, rng)
             if other is not None and other not in others and len(others) < each:
