@@ -394,6 +394,12 @@ def test_measures_are_known_by_network_and_prompts(home):
     assert one[2] == other[2]
     with pytest.raises(ValueError, match="is of no network that matches"):
         measures_with([f"matching={home.maker}"])
+    # What may be true of the same clip is no wrong answer.
+    for others, expected in ((["a red ball"], 1.0), (["a cube", "a blue cube that falls"], None)):
+        first = measures_with([f"matching={home.judge}"], lambda others=others: ["a blue cube", *others])[0]
+        clip = next(c for c, t in zip(home.clips, home.texts, strict=True) if "cube" in t)
+        value = first.compute(Sample(Clip(clip, 4.0), "a blue cube"))
+        assert value == expected or (expected is None and np.isnan(value))
 
 
 def test_a_folder_of_videos_is_measured(home, tmp_path, monkeypatch):

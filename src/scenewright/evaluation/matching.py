@@ -13,7 +13,8 @@ from scenewright.evaluation.measures import Measure, Sample
 from scenewright.evaluation.semantics import entails
 from scenewright.generation.loading import find_model
 from scenewright.generation.matching import Agreement, load_agreement
-from scenewright.generation.rivals import described, far_rivals, near_rivals
+from scenewright.generation.rivals import far_rivals, near_rivals
+from scenewright.world.scene import Description
 
 #: Other prompts that a clip's own is compared with, at most, as for the R-precision of Xu et al. (2018).
 OTHERS = 99
@@ -74,13 +75,12 @@ def _scores(sample: Sample, folder: Path, others: tuple[str, ...]) -> tuple[torc
 
 @lru_cache(maxsize=512)
 def _others(text: str, pool: tuple[str, ...]) -> tuple[str, ...]:
-    own = described(text)
-    different = []
-    for other in pool:
-        said = None if own is None else described(other)
-        if own is None or said is None or "entailed" not in (entails(own, said), entails(said, own)):
-            different.append(other)
-    return tuple(far_rivals(text, different, OTHERS))
+    return tuple(far_rivals(text, pool, OTHERS, _compatible))
+
+
+def _compatible(one: Description, other: Description) -> bool:
+    """Whether one follows from the other, so that a clip may well show both."""
+    return "entailed" in (entails(one, other), entails(other, one))
 
 
 @lru_cache(maxsize=2)

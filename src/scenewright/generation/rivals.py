@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from random import Random
 
 from scenewright.seeds import keyed_seed
@@ -12,6 +14,7 @@ from scenewright.world.scene import Description
 from scenewright.world.variations import FACTS, changed
 
 
+@lru_cache(maxsize=8192)
 def described(text: str) -> Description | None:
     """What a text says of the procedural world; None where it names nothing of it."""
     try:
@@ -38,11 +41,18 @@ def near_rivals(text: str, each: int = 3) -> list[str]:
     return list(found)
 
 
-def far_rivals(text: str, others: Sequence[str], most: int) -> list[str]:
-    """Up to ``most`` of ``others`` that say something else than ``text``, the same for the same text and the
-    same others in whatever order."""
-    own = described(text)
-    different = [
-        other for other in dict.fromkeys(others) if other != text and (own is None or described(other) != own)
-    ]
-    return sorted(different, key=lambda other: keyed_seed(text, "other", other))[:most]
+def far_rivals(
+    text: str,
+    others: Iterable[str],
+    most: int,
+    same: Callable[[Description, Description], bool] = operator.eq,
+) -> list[str]:
+    """Up to ``most`` of ``others`` that do not say the ``same``, chosen alike whatever their order."""
+    own, found = described(text), []
+    for other in sorted(set(others) - {text}, key=lambda other: keyed_seed(text, "other", other)):
+        said = described(other)
+        if own is None or said is None or not same(own, said):
+            found.append(other)
+        if len(found) == most:
+            break
+    return found
