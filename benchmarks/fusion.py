@@ -13,40 +13,12 @@ from __future__ import annotations
 import argparse
 import random
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from zoo import SCENES, Place, make_clips, recipe_of, steps_for
 
-FACTS = ("shape", "colour", "size", "motion", "direction")
 #: No clip of training has this seed.
 HELD_OUT = 9301
-
-
-def changed(description: Any, fact: str, rng: random.Random) -> Any:
-    """The description with another value of one fact; None where it has none, or there is no other."""
-    from scenewright.world.scene import COLORS, MOTION_DIRECTIONS, SHAPES, SIZES, TARGETED_MOTIONS
-
-    thing = description.entities[0]
-    choices: dict[str, tuple[str, ...]] = {"shape": SHAPES, "colour": COLORS, "size": SIZES}
-    if fact in choices:
-        name = "color" if fact == "colour" else fact
-        others = [value for value in choices[fact] if value != getattr(thing, name)]
-        return description.model_copy(
-            update={"entities": (thing.model_copy(update={name: rng.choice(others)}),)}
-        )
-    if not description.events:
-        return None
-    event = description.events[0]
-    if fact == "direction":
-        ways = [way for way in MOTION_DIRECTIONS[event.kind] if way not in (event.direction, None)]
-        if event.direction is None or not ways:
-            return None
-        update: dict[str, Any] = {"direction": rng.choice(ways)}
-    else:
-        kinds = [kind for kind in MOTION_DIRECTIONS if kind not in TARGETED_MOTIONS | {event.kind}]
-        kind = rng.choice(kinds)
-        update = {"kind": kind, "direction": rng.choice(MOTION_DIRECTIONS[kind])}
-    return description.model_copy(update={"events": (event.model_copy(update=update),)})
 
 
 def preferred(folder: Path, scenes: str, clips: int) -> dict[str, tuple[int, int]]:
@@ -55,21 +27,22 @@ def preferred(folder: Path, scenes: str, clips: int) -> dict[str, tuple[int, int
     from scenewright.generation.matching import load_agreement
     from scenewright.world.grammar import write
     from scenewright.world.layout import description_of
+    from scenewright.world.variations import FACTS, changed
 
     agreement = load_agreement(folder)
     settings = {**SCENES[scenes], "seed": HELD_OUT, "width": 64, "height": 64}
     source = WorldSource.model_validate(settings)
-    found = dict.fromkeys(FACTS, (0, 0))
+    found: dict[str, tuple[int, int]] = dict.fromkeys(FACTS, (0, 0))
     for index in range(clips):
         scene, rng = source.scene(index), random.Random(index)
         # What is not asked for is not said.
         unsaid = dict.fromkeys(("camera", "ground", "sky", "time"))
         description = description_of(scene).model_copy(update=unsaid)
-        others = {fact: changed(description, fact, rng) for fact in FACTS}
-        asked = [fact for fact, other in others.items() if other is not None]
-        texts = [write(description, index), *(write(others[fact], index) for fact in asked)]
+        drawn = {fact: changed(description, fact, rng) for fact in FACTS}
+        others = {fact: other for fact, other in drawn.items() if other is not None}
+        texts = [write(description, index), *(write(other, index) for other in others.values())]
         scores = agreement.scores([source.render([scene])[0]], texts)[0]
-        for fact, score in zip(asked, scores[1:], strict=True):
+        for fact, score in zip(others, scores[1:], strict=True):
             right, count = found[fact]
             found[fact] = (right + int(scores[0] > score), count + 1)
     return found
@@ -79,6 +52,7 @@ def main() -> None:
     from scenewright.evaluation.statistics import wilson_interval
     from scenewright.models.blocks.fusion import FusionName
     from scenewright.training.trainer import Trainer
+    from scenewright.world.variations import FACTS
 
     known = get_args(FusionName)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

@@ -50,8 +50,14 @@ def make_clips(folder: Path) -> Any:
     world: dict[str, Any] = {"split": "all", "seed": 411, "width": SIZE, "height": SIZE, "fps": 4.0}
     world["num_frames"] = FRAMES
     world["sampler"] = {
-        **{"num_objects": [1, 1], "shapes": list(SHAPES), "colors": list(COLOURS), "sizes": ["large"]},
-        **{"materials": {"matte": 1.0}, "moving_camera": 0, "settings": 0, "still": 1.0},
+        "num_objects": [1, 1],
+        "shapes": list(SHAPES),
+        "colors": list(COLOURS),
+        "sizes": ["large"],
+        "materials": {"matte": 1.0},
+        "moving_camera": 0,
+        "settings": 0,
+        "still": 1.0,
     }
     source = WorldSource.model_validate(world)
     scenes: dict[tuple[str, str], Any] = {}

@@ -38,7 +38,8 @@ _OPTIONS = (
         "pretrained",
         multiple=True,
         metavar="KIND=FOLDER",
-        help="Measures of a pretrained network that transformers reads: clip, nli, detector or frames.",
+        help="Measures of a pretrained network that transformers reads: clip, nli, detector or frames; or of "
+        "one of the zoo: matching, such as matching=zoo/damsm.",
     ),
     click.option(
         "--reference",

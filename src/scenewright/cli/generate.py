@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,8 @@ from scenewright.cli.sizes import SIZE
 
 if TYPE_CHECKING:
     from scenewright.clip import GivenFrame, Prompt
+    from scenewright.generation.feedback import Feedback
+    from scenewright.generation.generator import Generator
     from scenewright.media.encode import Format
 
 FORMATS = ("mp4", "webm", "gif", "webp", "png")
@@ -105,6 +108,17 @@ WITH_SOUND = ("mp4", "webm")
     is_flag=True,
     help="Add the sound of the scene the prompt describes (made from the words, not the pictures).",
 )
+@click.option(
+    "--feedback",
+    metavar="FOLDER",
+    help="What judges drafts so that better ones are proposed: a folder, zoo/vilbert or zoo/damsm.",
+)
+@click.option("--rounds", type=click.IntRange(0, 1000), help="Rounds of --feedback. [default: 3]")
+@click.option(
+    "--feedback-by",
+    help="redraw (new seeds), condition (the encoded text is corrected) or guide (the sampler is guided). "
+    "[default: redraw]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
 @json_option
 def generate(
@@ -125,6 +139,9 @@ def generate(
     model: str,
     file_format: Format | None,
     audio: bool,
+    feedback: str | None,
+    rounds: int | None,
+    feedback_by: str | None,
     overwrite: bool,
     as_json: bool,
     **sampling: Any,
@@ -142,6 +159,7 @@ def generate(
       scenewright generate "the ball rolls left" --image ball.png
       scenewright generate "a red ball jumps" --extend ball.mp4 --num-frames 24
       scenewright generate "" --model zoo/sound2sight --image ball.png --sound ball.wav -o ball.mp4
+      scenewright generate "a red ball jumps" --feedback zoo/damsm --feedback-by guide --rounds 4
     """
     texts = _texts(prompt, prompts_file)
     count = len(texts) * batch
@@ -150,6 +168,10 @@ def generate(
         raise click.UsageError(f"{kind} files hold no sound; use {' or '.join(WITH_SOUND)} with --audio")
     if extended and (images or last_image or audio or sound_file):
         raise click.UsageError("--extend goes without --image, --last-image, --audio and --sound")
+    if extended and feedback:
+        raise click.UsageError("--feedback judges whole videos, and so goes without --extend")
+    if feedback is None and (rounds is not None or feedback_by is not None):
+        raise click.UsageError("--rounds and --feedback-by are of --feedback; name what judges by it")
     if audio and sound_file:
         raise click.UsageError("--audio makes a sound and --sound gives one; leave one out")
 
@@ -179,7 +201,10 @@ def generate(
         for i in range(batch)
     ]
     paths = _paths(prompts, output, kind, overwrite=overwrite)
-    pipeline = load_generator(model)
+    pipeline, passes = load_generator(model), 1
+    if feedback is not None:
+        pipeline = _with_feedback(pipeline, feedback, feedback_by, rounds, texts)
+        passes = pipeline.passes
     settings = pipeline.recommended(fast=fast, changes=sampling)
     before, parts = None, 1
     if extended is not None:
@@ -190,7 +215,7 @@ def generate(
     else:
         pipeline.check(prompts, settings)
     releases = []
-    steps = count * parts * getattr(settings, "steps", 1)
+    steps = count * parts * passes * getattr(settings, "steps", 1)
     with Progress("Generating", total=steps, unit="steps", as_json=as_json) as bar:
         for release in produce(
             pipeline,
@@ -210,6 +235,8 @@ def generate(
     else:
         for release in releases:
             click.echo(f"{release.path}  ({release.seconds:.1f} s, seed {release.prompt.seed})")
+            if told := release.clip.metadata.get("feedback"):
+                click.echo(_rounds(told))
 
 
 def _texts(prompt: str | None, file: Any) -> list[str]:
@@ -267,6 +294,28 @@ def _given(path: str, at: int) -> GivenFrame:
     from scenewright.media import decode
 
     return GivenFrame(at, decode(path, frames=[min(at, 0)], audio=False).frames[0])
+
+
+def _with_feedback(
+    pipeline: Generator, judge: str, by: str | None, rounds: int | None, texts: list[str]
+) -> Feedback:
+    from scenewright.generation.feedback import Feedback
+    from scenewright.generation.loading import find_model
+    from scenewright.generation.matching import load_agreement
+
+    return Feedback(
+        pipeline,
+        load_agreement(find_model(judge)),
+        by=by or "redraw",
+        rounds=3 if rounds is None else rounds,
+        others=texts,
+    )
+
+
+def _rounds(told: dict[str, Any]) -> str:
+    """One line on how sure the judge was, after every round, that the video is of its own text."""
+    sure = ", ".join(f"{n}: {math.exp(score):.3f}" for n, score in enumerate(told["scores"]))
+    return f"  {told['by']}, its own text among {1 + len(told['others'])}, by rounds: {sure}"
 
 
 def _record(release: Any) -> dict[str, Any]:

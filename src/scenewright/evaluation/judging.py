@@ -96,7 +96,9 @@ class Judging:
         if request.pretrained:
             from scenewright.evaluation.pretrained import measures_with
 
-            self.measures += measures_with(list(request.pretrained))
+            self.measures += measures_with(
+                list(request.pretrained), lambda: [prompt.text for prompt in self.suite.prompts]
+            )
         self._check_reference()
 
     def _check_reference(self) -> None:

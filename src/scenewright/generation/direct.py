@@ -17,7 +17,7 @@ from scenewright.generation.network_folder import is_of, load_network, save_netw
 from scenewright.generation.requests import check_length, check_nothing_to_sample, check_text_alone, notes_of
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
-from scenewright.models.direct import DirectConfig, DirectNetwork
+from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import TextTokenizer
 
@@ -95,17 +95,20 @@ class DirectGenerator:
         self.check(prompts, settings)
         clips = []
         for index, prompt in enumerate(prompts):
-            clips.append(self._generate_one(prompt))
+            clips.append(self.finished(prompt, self.model.make(*self.condition(prompt)).clips))
             if progress is not None:
                 progress(index, 1, 1)
         return clips
 
-    def _generate_one(self, prompt: Prompt) -> Clip:
+    def condition(self, prompt: Prompt) -> tuple[EncodedText, torch.Tensor]:
+        """What the network makes a clip of: the encoded text, and noise float (1, *noise_shape)."""
         device = next(self.model.parameters()).device
         ids, mask = self.tokenizer.batch([prompt.text], self.config.text.max_tokens)
-        ids, mask = ids.to(device), mask.to(device)
         noise = torch.randn(1, *self.model.noise_shape, generator=keyed_generator(prompt.seed, "noise"))
-        made = self.model(ids, mask, noise.to(device)).clips
+        return self.model.encode_text(ids.to(device), mask.to(device)), noise.to(device)
+
+    def finished(self, prompt: Prompt, made: torch.Tensor) -> Clip:
+        """What the network has made of a prompt, float (1, 3, T, H, W), as the clip that was asked for."""
         frames = tensor_to_frames(made)[0].cpu().numpy()[: prompt.num_frames]
         facts = {"prompt": prompt.text, "seed": prompt.seed, "model": self.name}
         return Clip(

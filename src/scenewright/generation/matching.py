@@ -35,20 +35,18 @@ class Agreement:
     def scores(self, clips: Sequence[Any], texts: Sequence[str]) -> torch.Tensor:
         """Logits float32 (clips, texts). ``clips``: uint8 arrays (T, H, W, 3); of other sizes than the
         network's they are resized, and frames are chosen evenly."""
-        rows = []
-        ids, mask = self._read(texts)
-        for frames in clips:
-            x = self._fitted(frames_to_tensor(torch.tensor(frames)[None]))
-            rows.append(self.model.scores(ids, mask, x.to(ids.device))[0].float().cpu())
-        return torch.stack(rows)
+        clips_BCTHW = (frames_to_tensor(torch.tensor(frames)[None]) for frames in clips)
+        return torch.cat([self.logits(x_BCTHW, texts).cpu() for x_BCTHW in clips_BCTHW])
 
-    @torch.no_grad()
-    def logits(self, clips: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
-        """As :meth:`scores`, of clips float (B, 3, T, H, W) in [-1, 1], of the network's size or a
-        multiple."""
+    def logits(self, x_BCTHW: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+        """The same of clips float in [-1, 1] that are all of one size; gradients pass to them."""
         ids, mask = self._read(texts)
-        self.model.to(clips.device)
-        return self.model.scores(ids.to(clips.device), mask.to(clips.device), self._shrunk(clips)).float()
+        return self.model.scores(ids, mask, self._fitted(x_BCTHW.to(ids.device))).float()
+
+    def certainty(self, x_BCTHW: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+        """(B,): the logarithm of how likely it is that a clip is of the first of the texts and not of one of
+        the others: 0 where that is certain. Gradients pass to the clips."""
+        return self.logits(x_BCTHW, texts).log_softmax(1)[:, 0]
 
     def loss(self, clips: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
         """How far clips float (B, 3, T, H, W) in [-1, 1] are from matching their texts, among those of all;

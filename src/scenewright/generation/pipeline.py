@@ -14,7 +14,7 @@ from scenewright.clip import Clip, GivenFrame, Prompt, tensor_to_frames
 from scenewright.generation.autoencoder import Autoencoder
 from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
-from scenewright.generation.guidance import guided
+from scenewright.generation.guidance import Steering, guided, steered
 from scenewright.generation.planner import Planner
 from scenewright.generation.requests import (
     check_length,
@@ -101,18 +101,22 @@ class TextToVideo:
         prompts: Sequence[Prompt],
         settings: SamplingSettings | None = None,
         progress: Progress | None = None,
+        steering: Steering | None = None,
     ) -> list[Clip]:
         """One clip a prompt, at the size and length it asks for.
 
         Each prompt is sampled by itself with its own seed, in calls of one shape, so that a clip does not
-        depend on what else is in the list.
+        depend on what else is in the list. ``steering``: what the sampler is guided by, beside the text.
 
         Raises:
             ValueError: a length the model cannot make.
         """
         settings = settings or self.settings
         self.check(prompts, settings)
-        return [self._generate_one(prompt, settings, progress, index) for index, prompt in enumerate(prompts)]
+        return [
+            self._generate_one(prompt, settings, progress, index, steering)
+            for index, prompt in enumerate(prompts)
+        ]
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         """ValueError, in one line, for the first prompt that cannot be made with these settings."""
@@ -135,13 +139,14 @@ class TextToVideo:
         """What the user should know about how this prompt will be met, one plain sentence each."""
         return notes_of(self.name, self.words, self.native_size, prompt, self.model.config.text.source)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _generate_one(
         self,
         prompt: Prompt,
         settings: SamplingSettings,
         progress: Progress | None,
         index: int,
+        steering: Steering | None,
     ) -> Clip:
         config = self.model.config
         shape = (1, config.channels, self._native_frames(prompt), config.height, config.width_pixels)
@@ -152,6 +157,8 @@ class TextToVideo:
             scale=settings.guidance_scale,
             interval=settings.guidance_interval,
         )
+        if steering is not None:
+            denoise = steered(denoise, steering, partial(self._pixels, num_frames=prompt.num_frames))
         if shown is not None:
             denoise = shown.keeping(denoise)
         on_step = None if progress is None else partial(progress, index)
@@ -166,6 +173,11 @@ class TextToVideo:
             caption=prompt.text,
             metadata=self.describe(prompt, settings),
         )
+
+    def _pixels(self, x_BCTHW: torch.Tensor, num_frames: int | None) -> torch.Tensor:
+        """What the model makes, as pixels float in [-1, 1]; gradients pass through."""
+        made = x_BCTHW if self.autoencoder is None else self.autoencoder.network.decode(x_BCTHW)
+        return made[:, :, :num_frames].clamp(-1, 1)
 
     def describe(self, prompt: Prompt, settings: SamplingSettings) -> dict[str, Any]:
         """What a file must say to be made again."""

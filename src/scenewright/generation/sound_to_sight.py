@@ -20,7 +20,7 @@ from scenewright.generation.settings import SamplingSettings
 from scenewright.media.mel import mel_frames
 from scenewright.models.sound_to_sight import SoundToSight, SoundToSightConfig
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import Tokenizer
+from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
@@ -29,7 +29,7 @@ class SoundToSightGenerator:
     text may be empty. ``words``: those of its training captions."""
 
     model: SoundToSight
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     words: frozenset[str] = frozenset()
     name: str = "unnamed"
     model_hash: str = ""

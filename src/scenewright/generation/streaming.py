@@ -12,7 +12,7 @@ import torch
 
 from scenewright.clip import Clip, Prompt, tensor_to_frames
 from scenewright.generation.generator import Progress
-from scenewright.generation.guidance import guided
+from scenewright.generation.guidance import Steering, guided
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import seeded
@@ -81,8 +81,17 @@ class StreamingTextToVideo(TextToVideo):
 
     @torch.inference_mode()
     def _generate_one(
-        self, prompt: Prompt, settings: SamplingSettings, progress: Progress | None, index: int
+        self,
+        prompt: Prompt,
+        settings: SamplingSettings,
+        progress: Progress | None,
+        index: int,
+        steering: Steering | None,
     ) -> Clip:
+        if steering is not None:
+            raise ValueError(
+                f"{self.name} makes a video part by part; nothing guides it that judges whole ones"
+            )
         return Clip(
             frames=np.concatenate(list(self.stream(prompt, settings, progress, index))),
             fps=prompt.fps or self.fps,

@@ -21,7 +21,6 @@ from scenewright.text.tokenizer import TextTokenizer
 from scenewright.text.vectors import read_vectors
 from scenewright.text.word_tokenizer import FIRST_WORD, WordTokenizer
 
-
 #: Fields that only text encoders with a ``source`` have, and the kinds that take them.
 _OF_SOURCES = {
     "source": ("vectors", "pretrained"),

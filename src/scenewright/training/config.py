@@ -42,6 +42,8 @@ class TrainingRecipe(Config):
     """Everything that decides a run. ``init_from``: a model folder whose weights the run starts with.
     ``autoencoder``: the model folder of the one whose latents the network learns, instead of pixels.
     ``text_encoder``: a model folder whose text encoder the network has, frozen, instead of training its own.
+    ``text_init_from``: the folder of a network that matches clips and texts, with whose text encoder and
+    tokenizer a network begins that makes clips; ``freeze.never: ["text_encoder.*"]`` keeps it as it is.
     ``planner``: the folder of the planner that the exported model has, for a network that takes layouts.
     ``sampling``, ``fast``: the settings that the exported model recommends, see :class:`.ModelCard`.
 
@@ -59,6 +61,7 @@ class TrainingRecipe(Config):
     init_from: Path | None = None
     autoencoder: Path | None = None
     text_encoder: Path | None = None
+    text_init_from: Path | None = None
     planner: Path | None = None
     stages: tuple[Stage, ...] = Field(min_length=1)
     objective: ObjectiveConfig = FlowMatchingConfig()
@@ -117,6 +120,9 @@ class TrainingRecipe(Config):
     @model_validator(mode="after")
     def _check(self) -> TrainingRecipe:
         FAMILIES[self.network.family].check(self)
+        beside = [name for name in ("init_from", "text_encoder") if getattr(self, name) is not None]
+        if self.text_init_from is not None and beside:
+            raise ValueError(f"text_init_from and {beside[0]} both give a text encoder; leave one out")
         used = {"adversarial", "sound_to_sight", "sight_to_sound"}
         factual = any((stage.objective or self.objective).name in used for stage in self.stages)
         if not factual and any(data.facts for data in streams_of(self)):

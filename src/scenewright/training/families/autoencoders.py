@@ -35,7 +35,7 @@ class AutoencoderFamily(Family):
         assert isinstance(network, VideoAutoencoderConfig)
         if recipe.sample_prompts or recipe.sampling != SamplingSettings():
             raise ValueError("sampling and sample_prompts do nothing for an autoencoder; leave them out")
-        for name in ("autoencoder", "text_encoder", "planner"):
+        for name in ("autoencoder", "text_encoder", "text_init_from", "planner"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for an autoencoder; leave it out")
         if any(data.latents or data.texts for data in streams_of(recipe)):

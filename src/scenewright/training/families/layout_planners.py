@@ -37,7 +37,7 @@ class LayoutPlannerFamily(Family):
         family = network.family
         if recipe.text_encoder is None:
             raise ValueError(f"a {family} reads a trained text encoder: set text_encoder, a model folder")
-        for name in ("autoencoder", "planner", "fast"):
+        for name in ("autoencoder", "text_init_from", "planner", "fast"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for a {family}; leave it out")
         validated = [] if recipe.validation is None else [recipe.validation.data]

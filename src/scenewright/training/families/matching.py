@@ -28,6 +28,8 @@ class MatchingFamily(PixelReaderFamily):
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
         PixelReaderFamily.check_parts(recipe)
+        if recipe.text_init_from is not None:
+            raise ValueError("text_init_from is for networks that make clips; here init_from does it")
         if recipe.sample_prompts:
             raise ValueError("sample_prompts do nothing for a network that makes no videos; leave them out")
         for stage in recipe.stages:

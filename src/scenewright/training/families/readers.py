@@ -16,6 +16,7 @@ from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.registry import models
 from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, streams_of
+from scenewright.training.text_init import matched_text
 from scenewright.training.vocabulary import tokenizer_for
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class PixelReaderFamily(Family):
             return
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
+        elif self.recipe.text_init_from is not None:
+            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
             tokenizer = tokenizer_for(self._config.text, self.training_streams)
         tokenizer.save(self.output / tokenizer.FILE)
@@ -61,11 +64,14 @@ class PixelReaderFamily(Family):
     def tokenizer(self) -> TextTokenizer:
         return load_tokenizer(self.output)
 
-    def network(self) -> nn.Module:
-        network: nn.Module = models.get(self._config.family)(self._config).train()
+    def network(self) -> Any:
+        network: Any = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             begun = load_network(self.recipe.init_from, self.kind, self.what).network
             network.load_state_dict(begun.state_dict())
+        elif self.recipe.text_init_from is not None:
+            begun = matched_text(self.recipe.text_init_from, self._config.text).model
+            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         else:
             begin_text_encoders(network)
         return network

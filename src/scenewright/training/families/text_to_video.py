@@ -37,6 +37,7 @@ from scenewright.training.objectives import (
     GivenFramesConfig,
     ObjectiveConfig,
 )
+from scenewright.training.text_init import matched_text
 from scenewright.training.vocabulary import tokenizer_for, training_captions, training_words
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class TextToVideoFamily(Family):
             tokenizer = self.embedder.tokenizer
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
+        elif self.recipe.text_init_from is not None:
+            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
             tokenizer = tokenizer_for(self._config.text, self.training_streams)
         tokenizer.save(self.output / tokenizer.FILE)
@@ -124,6 +127,9 @@ class TextToVideoFamily(Family):
         network: Denoiser = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
+        elif self.recipe.text_init_from is not None:
+            begun = matched_text(self.recipe.text_init_from, self._config.text).model
+            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         elif self.embedder is None:
             begin_text_encoders(network)
         if self.embedder is not None:

@@ -35,7 +35,7 @@ class TokenFamily(Family):
     def check(recipe: TrainingRecipe) -> None:
         network = recipe.network
         assert isinstance(network, TokenTransformerConfig)
-        for name in ("text_encoder", "planner", "fast"):
+        for name in ("text_encoder", "text_init_from", "planner", "fast"):
             if getattr(recipe, name) is not None:
                 raise ValueError(f"{name} does nothing for a token-transformer; leave it out")
         if recipe.sampling != SamplingSettings():

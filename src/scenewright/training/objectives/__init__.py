@@ -75,12 +75,12 @@ def build_objective(config: Any, network: Any) -> Objective:
 
 __all__ = [
     "MODEL",
+    "ActorCritic",
+    "ActorCriticConfig",
     "Diffusion",
     "DiffusionConfig",
     "DiffusionForcing",
     "DiffusionForcingConfig",
-    "ActorCritic",
-    "ActorCriticConfig",
     "Encode",
     "FewSteps",
     "FewStepsConfig",

@@ -167,7 +167,7 @@ class ActorCritic(Objective):
             earned["smoothness"] = smoothness(actions_BTA)
         if self.agreement is not None:
             assert clips is not None
-            logits = self.agreement.logits(clips, self._texts)
+            logits = self.agreement.logits(clips, self._texts).to(clips.device)
             earned["agreement"] = torch.zeros_like(actions_BTA[..., 0])
             earned["agreement"][:, -1] = preference(logits, texts, self._texts)
         return earned
