@@ -1,6 +1,6 @@
 """What a text encoder knows of words that training never had: one small network with each kind of encoder.
 
-    python benchmarks/text_encoders.py [KIND ...] [--source FOLDER] [--steps 1000] [--folder runs/text-encoders]
+    python benchmarks/text_encoders.py [KIND ...] [--source FOLDER] [--steps 1000]
 
 A sequence-to-sequence network learns 24 clips, one of each colour and shape, at 32x32x4, from captions in the
 words of training text. It is then asked for the same things in words that no caption had ("a large scarlet
@@ -50,8 +50,14 @@ def make_clips(folder: Path) -> Any:
     world: dict[str, Any] = {"split": "all", "seed": 411, "width": SIZE, "height": SIZE, "fps": 4.0}
     world["num_frames"] = FRAMES
     world["sampler"] = {
-        **{"num_objects": [1, 1], "shapes": list(SHAPES), "colors": list(COLOURS), "sizes": ["large"]},
-        **{"materials": {"matte": 1.0}, "moving_camera": 0, "settings": 0, "still": 1.0},
+        "num_objects": [1, 1],
+        "shapes": list(SHAPES),
+        "colors": list(COLOURS),
+        "sizes": ["large"],
+        "materials": {"matte": 1.0},
+        "moving_camera": 0,
+        "settings": 0,
+        "still": 1.0,
     }
     source = WorldSource.model_validate(world)
     scenes: dict[tuple[str, str], Any] = {}
@@ -70,8 +76,8 @@ def make_clips(folder: Path) -> Any:
 
 
 def prompts_of() -> dict[str, list[tuple[str, str]]]:
-    """What is asked, and the same in words that the exact measure reads: with words of training, with a colour
-    and with a shape that no caption had."""
+    """What is asked, and the same in words that the exact measure reads: with words of training, with a
+    colour and with a shape that no caption had."""
     found: dict[str, list[tuple[str, str]]] = {"seen": [], "colour": [], "shape": []}
     for colour, (hues, new_hues) in COLOURS.items():
         for shape, (nouns, new_nouns) in SHAPES.items():
@@ -217,7 +223,10 @@ def main() -> None:
         cells = [shown(found["seen"]["colour"]), shown(found["seen"]["shape"])]
         cells += [shown(found["colour"]["colour"]), shown(found["shape"]["shape"])]
         sizes = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
-        cells += [f"{sum(n for n, learns in sizes if learns) / 1e6:.2f}", f"{sum(n for n, _ in sizes) / 1e6:.2f}"]
+        cells += [
+            f"{sum(n for n, learns in sizes if learns) / 1e6:.2f}",
+            f"{sum(n for n, _ in sizes) / 1e6:.2f}",
+        ]
         print(f"| {kind} | " + " | ".join([*cells, f"{seconds:.0f}"]) + " |", flush=True)
 
 

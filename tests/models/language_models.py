@@ -57,7 +57,14 @@ def _network(kind: str, size: int, layers: int, dropout: float):
             )
         )
     if kind == "t5":
-        config = {"vocab_size": size, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": layers, "num_heads": 2}
+        config = {
+            "vocab_size": size,
+            "d_model": 16,
+            "d_kv": 8,
+            "d_ff": 32,
+            "num_layers": layers,
+            "num_heads": 2,
+        }
         return transformers.T5Model(
             transformers.T5Config(**config, dropout_rate=dropout, decoder_start_token_id=0)
         )

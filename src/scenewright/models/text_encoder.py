@@ -1,5 +1,5 @@
-"""Readers of texts, trained along with the model that they condition, or begun with what was learned elsewhere;
-any model takes any of them.
+"""Readers of texts, trained along with the model that they condition, or begun with what was learned
+elsewhere; any model takes any of them.
 
 B = batch, S = tokens, D = width.
 """
@@ -20,7 +20,6 @@ from scenewright.text.pretrained import PretrainedTokenizer, describe
 from scenewright.text.tokenizer import TextTokenizer
 from scenewright.text.vectors import read_vectors
 from scenewright.text.word_tokenizer import FIRST_WORD, WordTokenizer
-
 
 #: Fields that only text encoders with a ``source`` have, and the kinds that take them.
 _OF_SOURCES = {
@@ -132,7 +131,10 @@ def _of_vectors(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_language_model(data: Mapping[str, Any]) -> dict[str, Any]:
     found = describe(data["source"])
-    most, asked = found.most_tokens, data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default)
+    most, asked = (
+        found.most_tokens,
+        data.get("max_tokens", TextEncoderConfig.model_fields["max_tokens"].default),
+    )
     if most is not None and asked > most:
         raise ValueError(f"max_tokens = {asked}: {data['source']} reads at most {most} tokens")
     return {

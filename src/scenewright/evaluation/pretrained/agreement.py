@@ -13,8 +13,8 @@ import torch
 
 from scenewright.evaluation.measures import Measure, Sample
 from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load
-from scenewright.text.pretrained import load_tokenizer
 from scenewright.evaluation.semantics.described import described
+from scenewright.text.pretrained import load_tokenizer
 
 #: Before the prompt, as in CLIPScore (Hessel et al. 2021).
 PREFIX = "A photo depicts "

@@ -12,8 +12,8 @@ import torch
 
 from scenewright.evaluation.measures import Measure, Sample
 from scenewright.evaluation.pretrained.folders import as_pixels, config_of, hash_of, load
-from scenewright.text.pretrained import load_tokenizer
 from scenewright.evaluation.semantics.detection import Detection, iou, named_scores
+from scenewright.text.pretrained import load_tokenizer
 
 #: Detectors that are told what to look for; the others know their own classes.
 TOLD = ("owlvit", "owlv2")
