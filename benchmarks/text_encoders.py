@@ -1,6 +1,6 @@
 """What a text encoder knows of words that training never had: one small network with each kind of encoder.
 
-    python benchmarks/text_encoders.py [KIND ...] [--source FOLDER] [--steps 1000] [--folder runs/text-encoders]
+    python benchmarks/text_encoders.py [KIND ...] [--source FOLDER] [--steps 1000]
 
 A sequence-to-sequence network learns 24 clips, one of each colour and shape, at 32x32x4, from captions in the
 words of training text. It is then asked for the same things in words that no caption had ("a large scarlet
@@ -76,8 +76,8 @@ def make_clips(folder: Path) -> Any:
 
 
 def prompts_of() -> dict[str, list[tuple[str, str]]]:
-    """What is asked, and the same in words that the exact measure reads: with words of training, with a colour
-    and with a shape that no caption had."""
+    """What is asked, and the same in words that the exact measure reads: with words of training, with a
+    colour and with a shape that no caption had."""
     found: dict[str, list[tuple[str, str]]] = {"seen": [], "colour": [], "shape": []}
     for colour, (hues, new_hues) in COLOURS.items():
         for shape, (nouns, new_nouns) in SHAPES.items():

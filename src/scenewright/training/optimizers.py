@@ -65,7 +65,7 @@ class OptimizerConfig(ChoiceConfig):
     name: Literal["sgd", "rmsprop", "adam", "adamw", "muon", "schedule_free_adamw"] = "muon"
     lr: float = Field(default=1e-3, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
-    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
+    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
     weight_decay: float | None = Field(default=None, ge=0)
     beta1: float | None = Field(default=None, ge=0, lt=1)
     beta2: float | None = Field(default=None, ge=0, lt=1)

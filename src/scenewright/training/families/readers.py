@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 class PixelReaderFamily(Family):
-    """A tokenizer, fitted to the world's captions or of the text encoder's source, and a network of pixels that
-    reads by it."""
+    """A tokenizer, fitted to the world's captions or of the text encoder's source, and a network of pixels
+    that reads by it."""
 
     #: What the networks are, for messages, and their kind.
     kind: type[nn.Module]

@@ -106,8 +106,8 @@ class JudgedConfig(AdversarialLossConfig):
                 )
             if judge.text != "none" and judge.reader.source not in (None, network.text.source):
                 raise ValueError(
-                    f"the judge {judge.name} reads the tokens of {judge.reader.source}, and the network others; "
-                    "give both the same source"
+                    f"the judge {judge.name} reads the tokens of {judge.reader.source}, and the network "
+                    "others; give both the same source"
                 )
             if judge.actions and judge.actions != actions:
                 raise ValueError(
