@@ -131,23 +131,25 @@ def sight_table(held: Held, made: dict[str, np.ndarray]) -> None:
     from scenewright.evaluation.fidelity.pixels import psnr
     from scenewright.evaluation.fidelity.similarity import ssim
 
-    moving = [index for index, scene in enumerate(held.scenes) if scene.motions]
-    print(f"\n{len(held.scenes)} clips, {len(moving)} of them with a motion; the frames that are not given\n")
-    print("| Frames from | PSNR, all clips | SSIM, moving | PSNR, moving | less than with its own sound |")
-    print("|---|---|---|---|---|")
+    kinds = _kinds(held)
+    moving = [index for index, kind in enumerate(kinds) if kind != "still"]
+    print(f"\nFrames that are not given, of {len(moving)} clips with a motion, out of {len(kinds)}\n")
+    print("| Frames from | PSNR | SSIM | PSNR less than with its own sound |")
+    print("|---|---|---|---|")
     own: np.ndarray | None = None
     for way, clips in made.items():
         pairs = [(held.frames[i, 1:], clips[i, 1:]) for i in range(len(clips))]
         ratios = np.array([psnr(a, b)[0] for a, b in pairs])
         alike = [ssim(a, b)[0] for a, b in pairs]
         own = ratios if own is None else own
-        cells = [_cell(ratios, 1), _cell(np.array(alike)[moving], 3), _cell(ratios[moving], 1)]
+        cells = [_cell(ratios[moving], 1), _cell(np.array(alike)[moving], 3)]
         cells.append("" if own is ratios else _cell((own - ratios)[moving], 1))
         print(f"| {way} | " + " | ".join(cells) + " |")
     by_kind: dict[str, list[int]] = {}
-    for index in moving:
-        by_kind.setdefault(held.scenes[index].motions[0].kind, []).append(index)
-    print("\n| Motion | clips | " + " | ".join(made) + " |")
+    for index, kind in enumerate(kinds):
+        by_kind.setdefault(kind, []).append(index)
+    print("\nPSNR by motion; what is the same has 100 dB\n")
+    print("| Motion | clips | " + " | ".join(made) + " |")
     print("|---" * (2 + len(made)) + "|")
     for kind, members in sorted(by_kind.items()):
         cells = [
@@ -156,13 +158,18 @@ def sight_table(held: Held, made: dict[str, np.ndarray]) -> None:
         print(f"| {kind} | {len(members)} | " + " | ".join(cells) + " |")
 
 
+def _kinds(held: Held) -> list[str]:
+    """Of every clip, what happens first."""
+    return [scene.motions[0].kind if scene.motions else "still" for scene in held.scenes]
+
+
 def draw(held: Held, made: dict[str, np.ndarray], fps: float) -> None:
     from scenewright.clip import Clip
     from scenewright.data.world_source import say
     from scenewright.media import contact_sheet
     from scenewright.world.layout import description_of
 
-    kinds = [scene.motions[0].kind if scene.motions else "still" for scene in held.scenes]
+    kinds = _kinds(held)
     shown = [kinds.index(kind) for kind in SHOWN if kind in kinds]
     rows = [(index, way) for index in shown for way in ("", *list(made)[:3])]
     clips = [Clip(frames=made[way][i] if way else held.frames[i], fps=fps) for i, way in rows]
