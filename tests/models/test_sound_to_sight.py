@@ -15,11 +15,13 @@ from scenewright.data.streams import Batches, StreamConfig
 from scenewright.data.world_source import WorldSource, render_shards
 from scenewright.evaluation.fidelity.pixels import psnr
 from scenewright.generation.loading import ModelError, load_generator, load_pipeline, untrained_generator
+from scenewright.generation.sound_to_sight import SoundToSightGenerator
 from scenewright.media import decode, encode, save_image
 from scenewright.media.mel import FEATURES, mel_frames, silence
 from scenewright.models.blocks.gaussian import Gaussian
 from scenewright.models.sound_to_sight import SoundToSight, SoundToSightConfig
 from scenewright.models.text_encoder import TextEncoderConfig
+from scenewright.text.tokenizer import Tokenizer
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.draws import Draws
 from scenewright.training.objectives import Inputs, SoundToSightObjective, SoundToSightObjectiveConfig
@@ -327,6 +329,29 @@ def test_its_folder_and_its_seeds(trained):
     assert untrained_generator(folder, 1).identity != model.identity
     with pytest.raises(ValueError, match="does not listen"):
         load_generator("nano").check([Prompt(text="a ball", sound=clips[0].audio)])
+
+
+def test_several_first_frames_are_given_in_their_places():
+    tokenizer = Tokenizer.train([f"a {c} ball" for c in ("red", "blue")] * 8, 30)
+    text = TEXT.model_copy(update={"vocabulary": tokenizer.size})
+    model = SoundToSightGenerator(network(given=2, text=text), tokenizer)
+    sound = Waveform(np.zeros((1, 8000), np.float32), 16_000)
+    frames = np.random.default_rng(0).integers(0, 256, (4, 16, 32, 3), np.uint8)
+    for places, right in (((0, 1), True), ((1, 0, 2), True), ((0,), False), ((0, 2), False), ((1, 2), False)):
+        given = tuple(GivenFrame(at, frames[at]) for at in places)
+        prompt = Prompt(text="a red ball", given=given, sound=sound)
+        if right:
+            made = model.generate([prompt])[0]
+            assert (made.frames[: len(places)] == frames[: len(places)]).all()
+            assert made.frames.shape == (8, 16, 32, 3)
+            assert "what follows it is silent" in " ".join(model.notes(prompt))
+            # Text and seed count.
+            for changes in ({"text": "a blue ball"}, {"seed": 1}):
+                other = model.generate([prompt.model_copy(update=changes)])[0]
+                assert (other.frames != made.frames).any()
+        else:
+            with pytest.raises(ValueError, match="the first 2 frames of a video: give them"):
+                model.check([prompt])
 
 
 def recipe(**changes) -> TrainingRecipe:
