@@ -273,20 +273,24 @@ def test_it_learns_clips_of_the_world(trained):
     """From the first frame and the sound as a file has it, at another rate than that of training."""
     folder, clips = trained
     model = load_generator(folder)
+    gains = []
     for clip in clips:
         prompt = Prompt(text="", given=(GivenFrame(0, clip.frames[0]),), sound=clip.audio)
         made = model.generate([prompt])[0]
         held = np.repeat(clip.frames[:1], FRAMES - 1, 0)
         found, least = (psnr(clip.frames[1:], x)[0] for x in (made.frames[1:], held))
         assert (made.frames[0] == clip.frames[0]).all()
-        assert found > max(27, least + 3), (found, least)
+        gains.append((found, found - least))
         assert made.audio is not None
         assert (made.audio.samples == clip.audio.samples).all()
+    assert min(found for found, _ in gains) > 27, gains
+    assert min(gain for _, gain in gains) > 3, gains
 
 
 def test_it_is_used_from_the_command_line(trained, tmp_path):
     folder, clips = trained
     encode(clips[0], tmp_path / "a.mkv", codec="ffv1", audio=True)
+    encode(clips[0].with_(audio=None), tmp_path / "silent.mp4")
     save_image(Image.fromarray(np.array(clips[0].frames[0])), tmp_path / "a.png")
 
     def run(*more):
@@ -309,7 +313,7 @@ def test_it_is_used_from_the_command_line(trained, tmp_path):
         ([*sound, *image, "--last-image", str(tmp_path / "a.png")], "none from further on"),
         ([*sound, *image, "--audio"], "leave one out"),
         (["--extend", str(out), *sound], "goes without"),
-        ([*image, "--sound", str(tmp_path / "a.png")], "no sound in it"),
+        ([*image, "--sound", str(tmp_path / "silent.mp4")], "no sound in it"),
     ):
         refused = run(*arguments, "-o", str(tmp_path / "d.mp4"))
         assert refused.exit_code != 0
