@@ -126,36 +126,37 @@ def _next_of_another_motion(scenes: Sequence[Any], index: int) -> int:
 def sight_table(held: Held, made: dict[str, np.ndarray]) -> None:
     from scenewright.evaluation.fidelity.pixels import psnr
     from scenewright.evaluation.fidelity.similarity import ssim
-    from scenewright.evaluation.statistics import bootstrap_interval
 
-    moving = [index for index, scene in enumerate(held.scenes) if scene.motions]
-    print(f"\n{len(held.scenes)} clips, {len(moving)} of them with a motion; the frames that are not given\n")
-    print("| Frames from | PSNR | SSIM | PSNR where something moves | less than with its own sound |")
-    print("|---|---|---|---|---|")
+    kinds = _kinds(held)
+    moving = [index for index, kind in enumerate(kinds) if kind != "still"]
+    print(f"\nFrames that are not given, of {len(moving)} clips with a motion, out of {len(kinds)}\n")
+    print("| Frames from | PSNR | SSIM | PSNR less than with its own sound |")
+    print("|---|---|---|---|")
     own: np.ndarray | None = None
     for way, clips in made.items():
         pairs = [(held.frames[i, 1:], clips[i, 1:]) for i in range(len(clips))]
-        # Of frames that are the same the ratio is infinite: 60 dB stands for that.
-        ratios = np.array([float(np.minimum(psnr(a, b), 60.0).mean()) for a, b in pairs])
-        alike = [float(np.mean(ssim(a, b))) for a, b in pairs]
+        ratios = np.array([psnr(a, b)[0] for a, b in pairs])
+        alike = [ssim(a, b)[0] for a, b in pairs]
         own = ratios if own is None else own
-        cells = [_cell(bootstrap_interval(values), 1, 1) for values in (ratios.tolist(),)]
-        cells.append(_cell(bootstrap_interval(alike), 1, 3))
-        cells.append(_cell(bootstrap_interval(ratios[moving].tolist()), 1, 1))
-        less = (own - ratios)[moving].tolist()
-        cells.append("" if own is ratios else _cell(bootstrap_interval(less), 1, 1))
+        cells = [_cell(ratios[moving], 1), _cell(np.array(alike)[moving], 3)]
+        cells.append("" if own is ratios else _cell((own - ratios)[moving], 1))
         print(f"| {way} | " + " | ".join(cells) + " |")
     by_kind: dict[str, list[int]] = {}
-    for index in moving:
-        by_kind.setdefault(held.scenes[index].motions[0].kind, []).append(index)
-    print("\n| Motion | clips | " + " | ".join(made) + " |")
+    for index, kind in enumerate(kinds):
+        by_kind.setdefault(kind, []).append(index)
+    print("\nPSNR by motion; what is the same has 100 dB\n")
+    print("| Motion | clips | " + " | ".join(made) + " |")
     print("|---" * (2 + len(made)) + "|")
     for kind, members in sorted(by_kind.items()):
         cells = [
-            f"{np.mean([np.minimum(psnr(held.frames[i, 1:], c[i, 1:]), 60.0).mean() for i in members]):.1f}"
-            for c in made.values()
+            f"{np.mean([psnr(held.frames[i, 1:], c[i, 1:])[0] for i in members]):.1f}" for c in made.values()
         ]
         print(f"| {kind} | {len(members)} | " + " | ".join(cells) + " |")
+
+
+def _kinds(held: Held) -> list[str]:
+    """Of every clip, what happens first."""
+    return [scene.motions[0].kind if scene.motions else "still" for scene in held.scenes]
 
 
 def draw(held: Held, made: dict[str, np.ndarray], fps: float) -> None:
@@ -164,7 +165,7 @@ def draw(held: Held, made: dict[str, np.ndarray], fps: float) -> None:
     from scenewright.media import contact_sheet
     from scenewright.world.layout import description_of
 
-    kinds = [scene.motions[0].kind if scene.motions else "still" for scene in held.scenes]
+    kinds = _kinds(held)
     shown = [kinds.index(kind) for kind in SHOWN if kind in kinds]
     rows = [(index, way) for index in shown for way in ("", *list(made)[:3])]
     clips = [Clip(frames=made[way][i] if way else held.frames[i], fps=fps) for i, way in rows]
@@ -186,7 +187,9 @@ def event_rows(root: Path, held: Held, fps: float) -> dict[str, list[list[tuple[
     from scenewright.world.scene import Scene
 
     foley = load_foley(root / "sight2sound" / "model")
-    rows = {"network": [[(e.kind, e.start) for e in events_in(foley.table(f), fps)] for f in held.frames]}
+    rows: dict[str, list[list[tuple[str, float]]]] = {"network": []}
+    for frames in held.frames:
+        rows["network"].append([(e.kind, e.start) for e in events_in(foley.table(frames), fps)])
     shards = Shards(root / "clips")
     begins: Counter[tuple[str, int]] = Counter()
     for index in range(len(shards)):
@@ -239,9 +242,12 @@ def sound_table(root: Path, held: Held, fps: float) -> None:
         print(f"| {way} | " + " | ".join(cells) + " |")
 
 
-def _cell(interval: Any, scale: float, digits: int) -> str:
-    value, low, high = (scale * v for v in (interval.value, interval.low, interval.high))
-    return f"{value:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
+def _cell(values: np.ndarray, digits: int) -> str:
+    """A mean, and its interval."""
+    from scenewright.evaluation.statistics import bootstrap_interval
+
+    found = bootstrap_interval(values)
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f}–{found.high:.{digits}f})"
 
 
 def main() -> None:
