@@ -6,10 +6,11 @@
 ``train`` makes a judge (``damsm``), a second one that no loop follows (``vilbert``), and networks that make
 clips and have learned for too short a time on purpose, so that drafts err. Clips are of one thing at rest,
 32x32, 4 frames. ``score`` lets each make clips of prompts of scenes that are drawn anew, for some rounds, in
-every way that it allows. For every round it says how sure the judge is of the kept clips' own texts: how
-likely it finds them, among texts that say one thing else; the same of the second judge; and the share of stated facts that the world's reader sees, which no loop knows of. The gain
-from the first round to the last is over the same prompts. Below it is what is said of the world's own renders
-of the prompts. Intervals are 95 %, of a bootstrap over prompts.
+every way that it allows. For every round it says how likely the judge finds the kept clips' own texts, among
+texts that say one thing else; the same of the second judge; and the share of stated facts that the world's
+reader sees, which no loop knows of. The gain from the first round to the last is over the same prompts. Below
+it is what is said of the world's own renders of the prompts. All in percent, with 95 % intervals of a
+bootstrap over prompts.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def values_of(row: Sequence[dict[str, Any]], name: str) -> list[list[float]]:
 
 
 def cell(row: Sequence[dict[str, Any]], name: str, first: Sequence[dict[str, Any]] | None = None) -> str:
-    """The mean in percent, with its interval; with ``first``, of the differences from it, prompt by prompt."""
+    """The mean in percent with its interval; with ``first``, of the differences from it, prompt by prompt."""
     from scenewright.evaluation.statistics import bootstrap_interval
 
     values = values_of(row, name)
