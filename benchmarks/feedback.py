@@ -4,12 +4,13 @@
     python benchmarks/feedback.py score [NAME ...] [--rounds 6] [--prompts 96]
 
 ``train`` makes a judge (``damsm``), a second one that no loop follows (``vilbert``), and networks that make
-clips and have learned for too short a time on purpose, so that drafts err. ``score`` lets each make clips of
-prompts that it has not seen, for some rounds, in every way that it allows. For every round it says how sure
-the judge is of the kept clips' own texts, and how often it finds them first; the same of the second judge;
-and the share of stated facts that the world's reader sees, which no loop knows of. Intervals are 95 %, of a
-bootstrap over prompts. The gain of the last row of each way is paired: over the same prompts as round 0.
-Clips are of one thing at rest, 32x32, 4 frames.
+clips and have learned for too short a time on purpose, so that drafts err. Clips are of one thing at rest,
+32x32, 4 frames. ``score`` lets each make clips of prompts of scenes that are drawn anew, for some rounds, in
+every way that it allows. For every round it says how likely the judge finds the kept clips' own texts, among
+texts that say one thing else; the same of the second judge; and the share of stated facts that the world's
+reader sees, which no loop knows of. The gain from the first round to the last is over the same prompts. Below
+it is what is said of the world's own renders of the prompts. All in percent, with 95 % intervals of a
+bootstrap over prompts.
 """
 
 from __future__ import annotations
@@ -115,41 +116,50 @@ def near(text: str) -> list[str]:
     return found
 
 
-def judged(
-    folder: Path, name: str, way: str, prompts: Sequence[Any], rounds: int
-) -> list[list[dict[str, Any]]]:
-    """For each round, what is said of the kept draft of each prompt: by both judges, the logarithm of how
-    likely its own text is among others; the facts that the reader finds right or wrong."""
-    from scenewright.evaluation.run import read_and_score
-    from scenewright.generation.feedback import Feedback
-    from scenewright.generation.loading import load_generator
-    from scenewright.generation.matching import load_agreement
+class Scorer:
+    """Says of clips what both judges and the reader find; of each clip once."""
 
-    judge, other = (load_agreement(folder / part / "model") for part in (JUDGE, OTHER_JUDGE))
-    loop = Feedback(load_generator(folder / name / "model"), judge, by=way, rounds=rounds, near=near)
+    def __init__(self, folder: Path) -> None:
+        from scenewright.generation.matching import load_agreement
+
+        self.judge, self.other = (load_agreement(folder / part / "model") for part in (JUDGE, OTHER_JUDGE))
+        self._known: dict[int, dict[str, Any]] = {}
+
+    def __call__(self, clips: Sequence[Any], prompts: Sequence[Any]) -> list[dict[str, Any]]:
+        """Of each clip of a prompt: how likely its own text is among others, and the facts that the reader
+        finds right or wrong."""
+        from scenewright.evaluation.run import read_and_score
+
+        new = [
+            (clip, prompt.text)
+            for clip, prompt in zip(clips, prompts, strict=True)
+            if id(clip) not in self._known
+        ]
+        rights = read_and_score([text for _, text in new], [clip.frames for clip, _ in new]) if new else []
+        for (clip, text), right in zip(new, rights, strict=True):
+            texts = [text, *near(text)]
+            scores = {
+                "judge": agreement(self.judge, clip, texts),
+                "other": agreement(self.other, clip, texts),
+            }
+            self._known[id(clip)] = {"clip": clip, **scores, **{fact: right[fact] for fact in FACTS}}
+        return [self._known[id(clip)] for clip in clips]
+
+
+def judged(
+    scorer: Scorer, generator: Any, way: str, prompts: Sequence[Any], rounds: int
+) -> list[list[dict[str, Any]]]:
+    """For each round, what is said of the kept draft of each prompt."""
+    from scenewright.generation.feedback import Feedback
+
+    loop = Feedback(generator, scorer.judge, by=way, rounds=rounds, near=near)
     kept = [list(loop.drafts(prompt)) for prompt in prompts]
-    texts = [loop.texts(prompt) for prompt in prompts]
-    found = []
-    for number in range(rounds + 1):
-        clips = [drafts[number].clip for drafts in kept]
-        rights = read_and_score([prompt.text for prompt in prompts], [clip.frames for clip in clips])
-        found.append(
-            [
-                {
-                    "clip": clip,
-                    "judge": agreement(judge, clip, among),
-                    "other": agreement(other, clip, among),
-                    **{fact: right[fact] for fact in FACTS},
-                }
-                for clip, among, right in zip(clips, texts, rights, strict=True)
-            ]
-        )
-    return found
+    return [scorer([drafts[number].clip for drafts in kept], prompts) for number in range(rounds + 1)]
 
 
 def agreement(judge: Any, clip: Any, texts: Sequence[str]) -> float:
-    """The logarithm of how likely the first text is among them all."""
-    return float(judge.scores([clip.frames], texts)[0].log_softmax(0)[0])
+    """How likely the first text is, among them all."""
+    return float(judge.scores([clip.frames], texts)[0].softmax(0)[0])
 
 
 def values_of(row: Sequence[dict[str, Any]], name: str) -> list[list[float]]:
@@ -161,7 +171,7 @@ def values_of(row: Sequence[dict[str, Any]], name: str) -> list[list[float]]:
 
 
 def cell(row: Sequence[dict[str, Any]], name: str, first: Sequence[dict[str, Any]] | None = None) -> str:
-    """The mean with its interval; with ``first``, of the differences from it, prompt by prompt."""
+    """The mean in percent with its interval; with ``first``, of the differences from it, prompt by prompt."""
     from scenewright.evaluation.statistics import bootstrap_interval
 
     values = values_of(row, name)
@@ -170,10 +180,9 @@ def cell(row: Sequence[dict[str, Any]], name: str, first: Sequence[dict[str, Any
         values = [[now - before for now, before in zip(*pair, strict=True)] for pair in pairs]
     flat = [(value, n) for n, of_prompt in enumerate(values) for value in of_prompt]
     found = bootstrap_interval(*zip(*flat, strict=True), shares=first is None)
-    scale, digits = (1, 2) if name in ("judge", "other") else (100, 0)
+    value, low, high = (100 * number for number in (found.value, found.low, found.high))
     sign = "+" if first is not None else ""
-    value, low, high = (scale * number for number in (found.value, found.low, found.high))
-    return f"{value:{sign}.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{value:{sign}.0f} ({low:.0f} to {high:.0f})"
 
 
 def sheet(found: Sequence[Sequence[dict[str, Any]]], prompts: Sequence[Any], file: Path) -> None:
@@ -188,20 +197,24 @@ def sheet(found: Sequence[Sequence[dict[str, Any]]], prompts: Sequence[Any], fil
 
 
 def score(folder: Path, name: str, count: int, rounds: int, images: Path) -> None:
+    from scenewright.generation.loading import load_generator
+    from scenewright.generation.oracle import Oracle
+
     columns = ("judge", "other", "all facts", *FACTS)
-    prompts = asked(count)
+    prompts, scorer = asked(count), Scorer(folder)
+    size = (SCENES["width"], SCENES["height"])
+    true = scorer(Oracle(size, SCENES["num_frames"], SCENES["fps"]).generate(prompts), prompts)
+    generator = load_generator(folder / name / "model")
     for way in WAYS[name]:
         began = time.process_time()
-        found = judged(folder, name, way, prompts, rounds)
+        found = judged(scorer, generator, way, prompts, rounds)
         print(f"\n{name}, {way} ({(time.process_time() - began) / count:.1f} core-seconds a prompt)\n")
         print("| round | " + " | ".join(columns) + " |")
         print("|---" * (len(columns) + 1) + "|")
         for number, row in enumerate(found):
             print(f"| {number} | " + " | ".join(cell(row, column) for column in columns) + " |")
-        print(
-            "| gain | " + " | ".join(cell(found[-1], column, found[0]) for column in columns) + " |",
-            flush=True,
-        )
+        print("| gain | " + " | ".join(cell(found[-1], column, found[0]) for column in columns) + " |")
+        print("| true renders | " + " | ".join(cell(true, column) for column in columns) + " |", flush=True)
         sheet(found, prompts, images / f"feedback-{name}-{way}.webp")
 
 
