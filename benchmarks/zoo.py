@@ -254,8 +254,7 @@ def table(place: Place, families: list[str]) -> str:
         lines.append([family, *cells])
     text = trials.markdown(titles, lines)
     if swap := rows.get("moco-gan", {}).get("swap"):
-        names = ("colour", "shape", "motion")
-        cells = ["moco-gan, swapped", *(trials.percent(swap[name]) for name in names)]
+        cells = ["moco-gan, swapped", *(trials.percent(swap[n]) for n in ("colour", "shape", "motion"))]
         text += "\n\n" + trials.markdown(["A's colour", "A's shape", "B's motion"], [cells])
     return text
 
