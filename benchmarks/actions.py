@@ -152,31 +152,13 @@ def spread(features: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     return np.array(found)
 
 
-def swapped(footage: FootageSet, generator: Any, pairs: int) -> list[tuple[Any, ...]]:
-    """For pairs of captions with other actions: both captions, both clips, and what has the content of the
-    first and the motion of the second."""
-    import torch
-
-    from scenewright.clip import tensor_to_frames
-    from scenewright.seeds import keyed_generator
-
+def swapped(footage: FootageSet, generator: Any, pairs: int) -> list[tuple[str, str, Any]]:
+    """For pairs of captions with other actions: both, and what ``trials.swapped_clips`` makes of them."""
     captions = list(footage.captions("train").items())
     different = [(a, b) for a, x in captions for b, y in captions if x != y]
     every = np.linspace(0, len(different) - 1, min(pairs, len(different))).round().astype(int)
     asked = [different[every[n % len(every)]] for n in range(pairs)]
-    found: list[tuple[Any, ...]] = []
-    for n, texts in enumerate(asked):
-        ids, mask = generator.tokenizer.batch(texts, generator.config.text.max_tokens)
-        shape = generator.model.noise_shape
-        noise = [torch.randn(1, *shape, generator=keyed_generator(n, name)) for name in ("first", "second")]
-        with torch.inference_mode():
-            pooled = generator.model.encode_text(ids, mask).pooled
-            made = [
-                generator.model.swapped(pooled[i : i + 1], pooled[k : k + 1], noise[i], noise[k]).clips
-                for i, k in ((0, 0), (1, 1), (0, 1))
-            ]
-        found.append((*texts, *(tensor_to_frames(clip)[0].numpy() for clip in made)))
-    return found
+    return [(a, b, trials.swapped_clips(generator, a, b, n)) for n, (a, b) in enumerate(asked)]
 
 
 def swapped_scores(footage: FootageSet, generator: Any, pairs: int = 96) -> dict[str, trials.Value]:
@@ -184,7 +166,8 @@ def swapped_scores(footage: FootageSet, generator: Any, pairs: int = 96) -> dict
     the second's, and whose motion is nearer to the second's; ``content-ratio``, ``motion-ratio``: the
     distance to the clip that it was taken from, over that to the other. ``action``: the share that shows the
     second caption's action; ``action-unswapped``: of the second clips themselves."""
-    _, second, a, b, swap = zip(*swapped(footage, generator, pairs), strict=True)
+    _, second, made = zip(*swapped(footage, generator, pairs), strict=True)
+    a, b, swap = zip(*made, strict=True)
     found: dict[str, trials.Value] = {}
     for name, of, source, other in (("content", footage.content, a, b), ("motion", footage.motion, b, a)):
         near = np.array([np.linalg.norm(of(x) - of(y)) for x, y in zip(swap, source, strict=True)])
@@ -221,16 +204,8 @@ def sheets(footage: FootageSet, family: str) -> list[Path]:
         clips = generator.generate([Prompt(text=text, seed=seed) for seed, text in enumerate(texts)])
         draw(f"{family}-{part}", clips, texts)
     if family == "moco-gan":
-        shown = [
-            (Clip(clip, footage.FPS), f"{mark} {text}")
-            for first, second, a, b, swap in swapped(footage, generator, 3)
-            for clip, mark, text in (
-                (a, "A:", first),
-                (b, "B:", second),
-                (swap, "A's content, B's motion:", ""),
-            )
-        ]
-        draw("swapped", *zip(*shown, strict=True))
+        page = trials.swapped_sheet(swapped(footage, generator, 3), footage.FPS)
+        drawn.append(save_image(page, folder / "swapped.png"))
     return drawn
 
 

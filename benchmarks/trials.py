@@ -107,6 +107,36 @@ def cost(generator: Any, text: str, runs: int = 5) -> dict[str, float]:
     return {"seconds": statistics.median(times[1:]), "parameters": parameters / 1e6}
 
 
+def swapped_clips(generator: Any, first: str, second: str, seed: int) -> tuple[np.ndarray, ...]:
+    """MoCoGAN's clips of two texts, each of noise of its own, and the clip with the content of the first and
+    the motion of the second: uint8 (T, H, W, 3) each."""
+    import torch
+
+    from scenewright.clip import tensor_to_frames
+    from scenewright.seeds import keyed_generator
+
+    ids, mask = generator.tokenizer.batch([first, second], generator.config.text.max_tokens)
+    shape = generator.model.noise_shape
+    noise = [torch.randn(1, *shape, generator=keyed_generator(seed, name)) for name in ("first", "second")]
+    with torch.inference_mode():
+        pooled = generator.model.encode_text(ids, mask).pooled.split(1)
+        made = [
+            generator.model.swapped(pooled[content], pooled[motion], noise[content], noise[motion]).clips
+            for content, motion in ((0, 0), (1, 1), (0, 1))
+        ]
+    return tuple(tensor_to_frames(clips)[0].numpy() for clips in made)
+
+
+def swapped_sheet(swaps: Sequence[tuple[str, str, tuple[np.ndarray, ...]]], fps: float) -> Any:
+    """A contact sheet of both texts and :func:`swapped_clips` of each swap."""
+    from scenewright.clip import Clip
+    from scenewright.media import contact_sheet
+
+    clips = [Clip(frames, fps) for _, _, made in swaps for frames in made]
+    texts = [t for a, b, _ in swaps for t in (f"A: {a}", f"B: {b}", "what A's shows, as B's moves")]
+    return contact_sheet(clips, texts, columns=1, frames_per_clip=8, height=72)
+
+
 def mean(values: Sequence[float], clusters: Sequence[Hashable] | None = None, shares: bool = False) -> Value:
     """The mean with its interval from a bootstrap over clusters."""
     from scenewright.evaluation.statistics import bootstrap_interval

@@ -60,6 +60,9 @@ SHOWN = {
         "a pink pyramid spins and a black ball bounces",
     ),
 }
+#: What clips that MoCoGAN swaps content and motion of are asked for.
+SHAPES, COLOURS = ("ball", "cube", "cone", "torus"), ("red", "blue", "green", "yellow")
+MOTIONS = ("rolls left", "rolls right", "jumps", "falls", "grows", "vanishes")
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "zoo"
 CLIPS = 16_000
 SAMPLER = {"moving_camera": 0.0, "settings": 0.0, "sequences": 0.0, "speeds": 0.0, "still": 0.12}
@@ -203,33 +206,28 @@ def diversity(generator: Any, section: str, prompts: int = 12, seeds: int = 4) -
     return [interval.value, interval.low, interval.high]
 
 
-def swapped_scores(generator: Any, pairs: int = 24) -> dict[str, float]:
+def swaps(generator: Any, pairs: int) -> list[tuple[str, str, Any]]:
+    """Two prompts with other things and motions, and what MoCoGAN makes of them and of both."""
+    found = []
+    for n in range(pairs):
+        things = [f"a {COLOURS[(n + k) % 4]} {SHAPES[(n // 2 + k) % 4]}" for k in (0, 1)]
+        texts = f"{things[0]} {MOTIONS[n % 6]}", f"{things[1]} {MOTIONS[(n + 1 + n // 6) % 6]}"
+        found.append((*texts, trials.swapped_clips(generator, *texts, n)))
+    return found
+
+
+def swapped_scores(generator: Any, pairs: int = 24) -> dict[str, trials.Value]:
     """Of MoCoGAN's clips with the content of one prompt and the motion of another: the share that has the
     first one's colour and shape, and the second one's motion."""
-    import numpy as np
-    import torch
-
-    from scenewright.clip import tensor_to_frames
     from scenewright.evaluation.run import read_and_score
-    from scenewright.seeds import keyed_generator
 
-    shapes, colours = ("ball", "cube", "cone", "torus"), ("red", "blue", "green", "yellow")
-    motions = ("rolls left", "rolls right", "jumps", "falls", "grows", "vanishes")
     found: dict[str, list[bool]] = {}
-    for n in range(pairs):
-        things = [f"a {colours[(n + k) % 4]} {shapes[(n // 2 + k) % 4]}" for k in (0, 1)]
-        own, other = motions[n % 6], motions[(n + 1 + n // 6) % 6]
-        texts = [f"{things[0]} {own}", f"{things[1]} {other}"]
-        ids, mask = generator.tokenizer.batch(texts, generator.config.text.max_tokens)
-        noise = torch.randn(1, *generator.model.noise_shape, generator=keyed_generator(n, "noise"))
-        with torch.inference_mode():
-            pooled = generator.model.encode_text(ids, mask).pooled
-            clips = generator.model.swapped(pooled[:1], pooled[1:], noise).clips
-        frames = tensor_to_frames(clips)[0].numpy()
-        facts = read_and_score([f"{things[0]} {other}"], [frames])[0]
+    for first, second, (_, _, frames) in swaps(generator, pairs):
+        thing, motion = first.split()[:3], second.split()[3:]
+        facts = read_and_score([" ".join([*thing, *motion])], [frames])[0]
         for name in ("colour", "shape", "motion"):
             found.setdefault(name, []).extend(facts[name])
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    return {name: trials.mean(values, shares=True) for name, values in found.items()}
 
 
 def sheet(place: Place, family: str) -> Path | None:
@@ -243,7 +241,12 @@ def sheet(place: Place, family: str) -> Path | None:
     clips = generator.generate([Prompt(text=text, seed=seed) for seed, text in enumerate(texts)])
     page = contact_sheet(clips, list(texts), columns=1, frames_per_clip=8, height=72)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    return save_image(page, IMAGES / f"{family}{'' if place.scenes == 'one' else '-two'}.webp")
+    ending = "" if place.scenes == "one" else "-two"
+    if family == "moco-gan":
+        save_image(
+            trials.swapped_sheet(swaps(generator, 2), clips[0].fps), IMAGES / f"moco-gan-swapped{ending}.webp"
+        )
+    return save_image(page, IMAGES / f"{family}{ending}.webp")
 
 
 def table(place: Place, families: list[str]) -> str:
@@ -262,7 +265,11 @@ def table(place: Place, families: list[str]) -> str:
         cells += [_negated(row.get("minus-frechet"), 0), _negated(row.get("minus-warping-error"), 4)]
         cells += [trials.number(row.get("diversity")), f"{row['seconds']:.2f}", f"{row['parameters']:.1f}"]
         lines.append([family, *cells])
-    return trials.markdown(titles, lines)
+    text = trials.markdown(titles, lines)
+    if swap := rows.get("moco-gan", {}).get("swap"):
+        cells = ["moco-gan, swapped", *(trials.percent(swap[n]) for n in ("colour", "shape", "motion"))]
+        text += "\n\n" + trials.markdown(["A's colour", "A's shape", "B's motion"], [cells])
+    return text
 
 
 def _negated(value: list[float] | None, digits: int) -> str:

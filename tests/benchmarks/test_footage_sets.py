@@ -9,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from scenewright.clip import Clip
 from scenewright.evaluation.motion import content_distance
+from scenewright.generation.direct import DirectGenerator
 from scenewright.media import encode
+from scenewright.models.moco_gan import MoCoGAN, MoCoGANConfig
+from scenewright.text.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -151,8 +155,6 @@ class Told:
         self.noise_shape = (3,)
 
     def batch(self, texts, most):
-        import torch
-
         return torch.tensor([[len(text)] for text in texts]), torch.ones(2, 1, dtype=torch.bool)
 
     def encode_text(self, ids, mask):
@@ -161,8 +163,6 @@ class Told:
 
     def swapped(self, content, motion, noise, moving):
         """A square of the content's colour, which goes the motion's way."""
-        import torch
-
         colour = 0.9 if content.item() == len("a shape moves up") else 0.2
         way = motion if self.apart else content
         x = torch.full((1, 3, 16, 64, 64), -1.0)
@@ -181,6 +181,23 @@ def test_swaps_are_scored_by_what_is_kept_and_what_is_exchanged(apart, shapes):
     assert found["action-unswapped"][0] == 1.0
     assert found["motion"][0] == found["action"][0] == float(apart)
     assert found["content-ratio"] == [0.0]
+
+
+def test_each_clip_of_a_swap_is_of_its_own_text_and_noise():
+    torch.manual_seed(0)
+    texts = ("a red ball", "a blue cube", "a cone")
+    sizes = {"text": {"vocabulary": 64, "width": 16, "layers": 1}, "num_frames": 2}
+    config = MoCoGANConfig.model_validate(
+        {**sizes, "height": 16, "width_pixels": 16, "channels": 8, "least": 8}
+    )
+    generator = DirectGenerator(MoCoGAN(config), Tokenizer.train(texts, 64, "bpe"))
+    first, second, both = trials.swapped_clips(generator, texts[0], texts[1], 3)
+    assert both.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(first, trials.swapped_clips(generator, texts[0], texts[2], 3)[0])
+    np.testing.assert_array_equal(second, trials.swapped_clips(generator, texts[2], texts[1], 3)[1])
+    # Not the first clip with another text for its motion alone: the noise of the motion is the second's, too.
+    assert len({clip.tobytes() for clip in (first, second, both)}) == 3
+    assert first.tobytes() != trials.swapped_clips(generator, texts[0], texts[1], 4)[0].tobytes()
 
 
 def test_a_budget_goes_by_the_quickest_group_of_steps():
