@@ -8,11 +8,11 @@ place, size, angle and visibility. Every frame is the thing, put where it is by 
 still to come: so the network is actor and critic in one, as in A3C (Mnih et al. 2016), and is trained by
 :mod:`scenewright.training.objectives.actor_critic`.
 
-A policy has to begin somewhere. In training, a third part sees the real clip of a text and says where the
-thing is in each of its frames; it learns so by what is drawn then. What it found, as actions, the policy
-learns to imitate: the penalty ``imitation`` is their negative log-likelihood. So it learns, before any
-reward, both what is usual for a text and how sure that is, and the pictures need not blur where things
-could be anywhere.
+A policy has to begin somewhere. In training, a third part sees the real clip of a text, and how it differs
+from the background, and says where the thing is in each frame; it learns so by what is drawn then. What it
+found, as actions, the policy learns to imitate: the penalty ``imitation`` is their negative log-likelihood.
+So it learns, before any reward, both what is usual for a text and how sure that is, and the pictures need
+not blur where things could be anywhere.
 
 B = batch, S = words, D = width of the text, T, H, W = frames, rows, columns, A = 5 parts of an action and
 of a placement, E = hidden units, N = pictures, C = channels, h, w = rows and columns of the thing's own
@@ -131,9 +131,9 @@ class Drawer(nn.Module):
 
 
 class Locator(nn.Module):
-    """Real frames (N, 3, H, W), and backgrounds of their texts, to placements (N, A). The place is the mean of
-    all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"), which begins with how
-    much each differs from the background; size, angle and visibility are read there."""
+    """Real frames (N, 3, H, W), and backgrounds of their texts, to placements (N, A). The place is the mean
+    of all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"), which begins with
+    how much each differs from the background; size, angle and visibility are read there."""
 
     def __init__(self, channels: int, aspect: float) -> None:
         super().__init__()
@@ -151,7 +151,9 @@ class Locator(nn.Module):
         away = frames - backgrounds
         x = self.see(torch.cat([frames, away], 1))
         differs = F.adaptive_avg_pool2d(away.abs().mean(1, keepdim=True), x.shape[2:])
-        weights = (self.map(x) + CONTRAST * differs).float().flatten(1).softmax(-1).view(len(x), 1, *x.shape[2:])
+        weights = (
+            (self.map(x) + CONTRAST * differs).float().flatten(1).softmax(-1).view(len(x), 1, *x.shape[2:])
+        )
         down, right = places(x.shape[2:], x)
         found = [(weights[:, 0] * axis).sum((1, 2)) for axis in (self.aspect * right, down)]
         seen = torch.cat([(weights * x).sum((2, 3)), x.mean((2, 3))], -1)
