@@ -148,10 +148,24 @@ def test_noise_padding_the_rest_of_a_batch_and_real_clips():
     real = torch.rand(2, 3, 5, 32, 64)
     told = network(IDS, MASK, noise, real)
     assert (network(IDS, MASK, noise + 1, real).clips == told.clips).all()
-    pooled = network.encode_text(IDS, MASK).pooled
-    followed = network.follow(pooled, network.actions_of(network.locate(real)))
+    text = network.encode_text(IDS, MASK)
+    located = network.locate(real, network.draw(text))
+    followed = network.follow(text.pooled, network.actions_of(located))
     expected = -followed.log_likelihood.mean(1) / len(PLACEMENT)
     torch.testing.assert_close(told.penalties["imitation"], expected)
+
+
+def test_a_thing_is_found_where_a_clip_differs_from_its_background():
+    network = policy()
+    real = torch.full((1, 3, 5, 32, 64), -1.0)
+    corners = [(4, 8), (8, 20), (12, 32), (16, 40), (20, 52)]
+    for frame, (row, column) in enumerate(corners):
+        real[0, :, frame, row : row + 8, column : column + 8] = 1.0
+    found = network.locate(real, content(network))[0]
+    for frame, (row, column) in enumerate(corners):
+        right, down = found[frame, :2].tolist()
+        assert right == pytest.approx((column + 4 - 32) / 16, abs=0.1)
+        assert down == pytest.approx((row + 4 - 16) / 16, abs=0.1)
 
 
 def test_imitation_teaches_the_policy_and_not_what_it_imitates():

@@ -8,11 +8,11 @@ place, size, angle and visibility. Every frame is the thing, put where it is by 
 still to come: so the network is actor and critic in one, as in A3C (Mnih et al. 2016), and is trained by
 :mod:`scenewright.training.objectives.actor_critic`.
 
-A policy has to begin somewhere. In training, a third part sees the real clip of a text and says where the
-thing is in each of its frames; it learns so by what is drawn then. What it found, as actions, the policy
-learns to imitate: the penalty ``imitation`` is their negative log-likelihood. So it learns, before any
-reward, both what is usual for a text and how sure that is, and the pictures need not blur where things
-could be anywhere.
+A policy has to begin somewhere. In training, a third part sees the real clip of a text, and how it differs
+from the background, and says where the thing is in each frame; it learns so by what is drawn then. What it
+found, as actions, the policy learns to imitate: the penalty ``imitation`` is their negative log-likelihood.
+So it learns, before any reward, both what is usual for a text and how sure that is, and the pictures need
+not blur where things could be anywhere.
 
 B = batch, S = words, D = width of the text, T, H, W = frames, rows, columns, A = 5 parts of an action and
 of a placement, E = hidden units, N = pictures, C = channels, h, w = rows and columns of the thing's own
@@ -43,6 +43,8 @@ PLACEMENT = ("right", "down", "size", "angle", "seen")
 UNITS, FIRST = (0.1, 0.1, 0.1, 0.2, 1.0), 5.0
 #: Bounds of the logarithm of an action's standard deviation.
 LEAST_SPREAD, MOST_SPREAD = -2.5, 1.0
+#: How much likelier a thing is to be where a picture differs from the background, in nats for each unit.
+CONTRAST = 20.0
 #: The side of a thing's own picture where its size is 1, as a part of the picture's height.
 EXTENT = 0.6
 
@@ -129,9 +131,9 @@ class Drawer(nn.Module):
 
 
 class Locator(nn.Module):
-    """Real frames (N, 3, H, W), and the mean of each one's clip, to placements (N, A). The place is the
-    mean of all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"); size, angle
-    and visibility are read there."""
+    """Real frames (N, 3, H, W), and backgrounds of their texts, to placements (N, A). The place is the mean
+    of all places by the softmax of a map (Finn et al. 2016, "deep spatial autoencoders"), which begins with
+    how much each differs from the background; size, angle and visibility are read there."""
 
     def __init__(self, channels: int, aspect: float) -> None:
         super().__init__()
@@ -145,9 +147,13 @@ class Locator(nn.Module):
         self.map = conv(2, sizes[-1], 1, 3)
         self.rest = zeros(nn.Linear(2 * sizes[-1], 3))
 
-    def forward(self, frames: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
-        x = self.see(torch.cat([frames, frames - means], 1))
-        weights = self.map(x).float().flatten(1).softmax(-1).view(len(x), 1, *x.shape[2:])
+    def forward(self, frames: torch.Tensor, backgrounds: torch.Tensor) -> torch.Tensor:
+        away = frames - backgrounds
+        x = self.see(torch.cat([frames, away], 1))
+        differs = F.adaptive_avg_pool2d(away.abs().mean(1, keepdim=True), x.shape[2:])
+        weights = (
+            (self.map(x) + CONTRAST * differs).float().flatten(1).softmax(-1).view(len(x), 1, *x.shape[2:])
+        )
         down, right = places(x.shape[2:], x)
         found = [(weights[:, 0] * axis).sum((1, 2)) for axis in (self.aspect * right, down)]
         seen = torch.cat([(weights * x).sum((2, 3)), x.mean((2, 3))], -1)
@@ -192,7 +198,7 @@ class MotionPolicy(DirectNetwork):
         if real_BCTHW is None:
             clips, region = self.render(content, self.roll_out(text.pooled, noise).placements)
             return Made((clips,), {}, region)
-        placements = self.locate(real_BCTHW)
+        placements = self.locate(real_BCTHW, content)
         clips, region = self.render(content, placements)
         return Made((clips,), {"imitation": self.imitation(text.pooled, placements)}, region)
 
@@ -204,11 +210,12 @@ class MotionPolicy(DirectNetwork):
             self.background(text.pooled).tanh(), torch.cat([painted[:, :3].tanh() * mask, mask], 1)
         )
 
-    def locate(self, real_BCTHW: torch.Tensor) -> torch.Tensor:
-        """Placements (B, T, A) of the things of real clips."""
+    def locate(self, real_BCTHW: torch.Tensor, content: Content) -> torch.Tensor:
+        """Placements (B, T, A) of the things of real clips, of texts with such a content."""
         frames = real_BCTHW.movedim(2, 1)
-        means = frames.mean(1, keepdim=True).expand_as(frames)
-        return self.locator(frames.flatten(0, 1), means.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        backgrounds = content.background.detach().repeat_interleave(frames.shape[1], 0)
+        found: torch.Tensor = self.locator(frames.flatten(0, 1), backgrounds)
+        return found.unflatten(0, frames.shape[:2])
 
     def roll_out(self, pooled_BD: torch.Tensor, noise_BTA: torch.Tensor) -> Rollout:
         """What the policy does on texts, with such noise; gradients pass through all of it."""

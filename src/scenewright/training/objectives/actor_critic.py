@@ -134,9 +134,9 @@ class ActorCritic(Objective):
             text = model.encode_text(inputs.ids, inputs.mask)
             noise = inputs.draws.normal("actions", model.noise_shape).to(inputs.x)
             played = model.roll_out(text.pooled, noise)
-            clips = None
+            content, clips = model.draw(text), None
             if self.agreement is not None:
-                clips = model.render(model.draw(text), played.placements)[0].float()
+                clips = model.render(content, played.placements)[0].float()
             earned = self.rewards(played.actions, clips, inputs.captions)
             weights = {"smoothness": config.smoothness, "agreement": config.agreement_weight or 0.0}
             rewards_BT = torch.stack([weights[name] * earned_BT for name, earned_BT in earned.items()]).sum(0)
@@ -151,7 +151,7 @@ class ActorCritic(Objective):
         found |= {"policy": policy_B, "critic": critic_B, "entropy": entropy_B}
         if config.imitation:
             with torch.no_grad():
-                placements = model.locate(inputs.x)
+                placements = model.locate(inputs.x, content)
             found["imitation"] = model.imitation(text.pooled, placements)
             loss_B = loss_B + config.imitation * found["imitation"]
         loss = loss_B.mean() if inputs.weights is None else (inputs.weights * loss_B).mean()

@@ -168,7 +168,7 @@ class HogwildWorkers:
         rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         trains = [parameter.requires_grad for parameter in self.model.parameters()]
         for line, parts in zip(self._lines, shares, strict=True):
-            with suppress(BrokenPipeError):  # of a worker that is gone, which is found below
+            with suppress(ConnectionError):  # of a worker that is gone, which is found below
                 line.send(_Job(list(parts), rates, trains))
         deadline = time.monotonic() + self.timeout_seconds
         return [
@@ -270,7 +270,7 @@ def _serve(
     while True:
         try:
             job: _Job = line.recv()
-        except EOFError:  # the run is gone
+        except (EOFError, ConnectionError):  # the run is gone
             return
         try:
             answer: Any = _updates(replica, loss, job)
@@ -278,7 +278,7 @@ def _serve(
             answer = traceback.format_exc()
         try:
             line.send(answer)
-        except BrokenPipeError:
+        except ConnectionError:
             return
 
 
