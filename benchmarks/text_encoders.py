@@ -67,7 +67,7 @@ def make_clips(folder: Path) -> Any:
         scenes.setdefault((scene.objects[0].color, scene.objects[0].shape), scene)
         index += 1
     count = len(scenes)
-    sizes = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "fps": source.fps}
+    sizes: dict[str, Any] = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "fps": source.fps}
     info = ShardsInfo(clips=count, shard_size=count, **sizes, fingerprint=fingerprint(source))
     writer, kept = ShardWriter(folder, info), list(scenes.values())
     if writer.missing():
@@ -138,7 +138,7 @@ def train(kind: str, text: dict[str, Any], data: Any, steps: int, folder: Path) 
     from scenewright.training.trainer import Trainer
 
     network = {"family": "encoder-decoder", "text": text, "channels": 48, "least": 16}
-    sizes = {"num_frames": FRAMES, "height": SIZE, "width_pixels": SIZE, "fps": 4.0}
+    sizes: dict[str, Any] = {"num_frames": FRAMES, "height": SIZE, "width_pixels": SIZE, "fps": 4.0}
     optimizer: dict[str, Any] = {"name": "adamw", "lr": 2e-3}
     if kind == "pretrained-last-2":
         optimizer["rates"] = {"text_encoder.network.*": 0.1}

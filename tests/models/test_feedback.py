@@ -315,7 +315,7 @@ def test_it_refuses_what_it_cannot_do(home, flow):
     judge, maker = load_agreement(home.judge), load_generator(home.maker)
     silent = EncoderDecoder(EncoderDecoderConfig(**SIZES))
     for generator, by, message in (
-        (maker, "guide", "does not sample a clip in steps of noise"),
+        (maker, "guide", "samples no whole clips in steps of noise"),
         (flow, "condition", "choose guide or redraw"),
         (Shades(), "condition", "choose redraw$"),
         (DirectGenerator(silent, maker.tokenizer), "redraw", "choose condition"),

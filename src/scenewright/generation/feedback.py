@@ -30,8 +30,8 @@ from scenewright.generation.generator import Generator, Progress
 from scenewright.generation.guidance import Steering
 from scenewright.generation.matching import Agreement
 from scenewright.generation.pipeline import TextToVideo
-from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.generation.rivals import far_rivals, near_rivals
+from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.models.direct import EncodedText
 from scenewright.seeds import keyed_seed
 
@@ -201,7 +201,7 @@ class Guide(Way):
     def __init__(self, generator: Generator, weight: float = 1.0) -> None:
         if not isinstance(generator, TextToVideo) or isinstance(generator, StreamingTextToVideo):
             raise ValueError(
-                f"{generator.name} does not sample whole clips in steps of noise, which could be guided; choose "
+                f"{generator.name} samples no whole clips in steps of noise, which could be guided; choose "
                 + ("condition or redraw" if isinstance(generator, DirectGenerator) else "redraw")
             )
         self.generator, self.weight = generator, weight

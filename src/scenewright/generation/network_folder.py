@@ -43,8 +43,8 @@ class NetworkCard(Config):
 
 
 class Opened(NamedTuple):
-    """``tokenizer``: a :class:`.TextTokenizer`, None for a network that reads no texts. ``words``: those of the
-    training captions; ``digest``: of the file of weights."""
+    """``tokenizer``: a :class:`.TextTokenizer`, None for a network that reads no texts. ``words``: those of
+    the training captions; ``digest``: of the file of weights."""
 
     network: Any
     tokenizer: Any
