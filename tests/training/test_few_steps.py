@@ -25,7 +25,7 @@ class Square(nn.Module):
     def encode_text(self, ids, mask):
         return ids, ids
 
-    def forward(self, z, sigma, words, pooled, mask, given=None, span=None):
+    def forward(self, z, sigma, words, pooled, mask, given_BGTHW=None, span_B=None):
         flat, s = z.flatten(1)[:, None], sigma[:, None, None]
         said = words[:, :1]
         allowed = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1]])[said[:, 0]]
@@ -48,8 +48,8 @@ class Student(nn.Module):
     def encode_text(self, ids, mask):
         return self.said(ids[:, 0]), self.said(ids[:, 0])
 
-    def forward(self, z, sigma, words, pooled, mask, given=None, span=None):
-        times = torch.cat((sinusoid(1000 * sigma, 32), sinusoid(1000 * span, 32)), dim=1)
+    def forward(self, z, sigma, words, pooled, mask, given_BGTHW=None, span_B=None):
+        times = torch.cat((sinusoid(1000 * sigma, 32), sinusoid(1000 * span_B, 32)), dim=1)
         return self.layers(torch.cat((z.flatten(1), times, words), dim=1)).view_as(z)
 
 

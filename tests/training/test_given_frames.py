@@ -69,7 +69,7 @@ class Off(torch.nn.Module):
     def encode_text(self, ids, mask):
         return ids, ids
 
-    def forward(self, z, sigma, words, pooled, mask, given):
+    def forward(self, z, sigma, words, pooled, mask, given_BGTHW):
         return self.x + self.offsets.view(1, 1, -1, 1, 1)
 
 
