@@ -67,8 +67,15 @@ def make_clips(folder: Path) -> Any:
         scenes.setdefault((scene.objects[0].color, scene.objects[0].shape), scene)
         index += 1
     count = len(scenes)
-    sizes = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "fps": source.fps}
-    info = ShardsInfo(clips=count, shard_size=count, **sizes, fingerprint=fingerprint(source))
+    info = ShardsInfo(
+        clips=count,
+        shard_size=count,
+        num_frames=FRAMES,
+        height=SIZE,
+        width=SIZE,
+        fps=source.fps,
+        fingerprint=fingerprint(source),
+    )
     writer, kept = ShardWriter(folder, info), list(scenes.values())
     if writer.missing():
         writer.write(0, source.render(kept), [json.loads(scene.model_dump_json()) for scene in kept])
