@@ -39,7 +39,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "tokenizer": (),
     "video-bert": ("tokenizer",),
     "video-gpt": ("tokenizer",),
+    "diffusion": (),
     "flow": (),
+    "causal-flow": (),
 }
 #: Those that make no videos.
 HELPERS = {"damsm", "tokenizer", "vilbert"}

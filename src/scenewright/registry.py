@@ -119,8 +119,10 @@ class Registry(Generic[T]):
 models: Registry[Any] = Registry(
     "model",
     {
+        "causal-flow-transformer": "scenewright.models.causal_flow_transformer:CausalFlowTransformer",
         "conditional-gan": "scenewright.models.conditional_gan:ConditionalGAN",
         "damsm": "scenewright.models.damsm:DAMSM",
+        "diffusion-unet": "scenewright.models.diffusion_unet:DiffusionUNet",
         "encoder-decoder": "scenewright.models.encoder_decoder:EncoderDecoder",
         "flow-transformer": "scenewright.models.flow_transformer:FlowTransformer",
         "hierarchical-video-gan": "scenewright.models.hierarchical_video_gan:HierarchicalVideoGAN",

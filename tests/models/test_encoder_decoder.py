@@ -107,7 +107,7 @@ def test_it_is_used_as_any_model(trained, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "one video of a text, whatever the seed" in done.output
     assert "resized to 48x48" in done.output
-    with pytest.raises(ModelError, match="of the family encoder-decoder; here a flow-transformer"):
+    with pytest.raises(ModelError, match="of the family encoder-decoder, which makes no clip in steps"):
         load_pipeline(folder)
     with pytest.raises(ModelError, match="of no network that makes a clip at once"):
         load_direct(SHIPPED / "nano")

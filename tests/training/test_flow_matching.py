@@ -6,12 +6,18 @@ from scipy import stats
 from scenewright.models.noise import shift_sigma
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.base import Inputs
-from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig, moving_pixels
+from scenewright.training.objectives.denoising import moving_pixels
+from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
+
+
+def inputs_of(x: torch.Tensor) -> Inputs:
+    ids = torch.ones(len(x), 2, dtype=torch.int64)
+    return Inputs(x, ids, ids > 0, ("",) * len(x), Draws(0, 0, len(x), range(len(x))))
 
 
 def test_noise_levels_follow_the_shifted_logit_normal():
     objective = FlowMatching(FlowMatchingConfig(shift=5.0, logit_mean=0.3, logit_std=0.8))
-    sigma = objective.sample_sigma(Draws(0, 0, 4096, range(4096))).double().numpy()
+    sigma = objective.sample_sigma(inputs_of(torch.zeros(4096, 1, 1, 1, 1))).double().numpy()
     unshifted = sigma / (5.0 - 4.0 * sigma)
     logits = np.log(unshifted / (1 - unshifted))
     assert stats.kstest(logits, stats.norm(0.3, 0.8).cdf).pvalue > 0.05
@@ -43,14 +49,10 @@ class Constant(torch.nn.Module):
         return self.clip.expand_as(z)
 
 
-IDS = torch.ones(6, 2, dtype=torch.int64)
-
-
 def loss_of(prediction: torch.Tensor, x: torch.Tensor, **config: float) -> tuple[float, Constant]:
     model = Constant(prediction)
     objective = FlowMatching(FlowMatchingConfig(**config))
-    inputs = Inputs(x, IDS, IDS > 0, ("",) * 6, Draws(0, 0, 6, range(6)))
-    loss, _ = objective.loss(model, inputs)
+    loss, _ = objective.loss(model, inputs_of(x))
     return loss.item(), model
 
 

@@ -83,7 +83,8 @@ class ModelSystem:
 
     def given(self, prompts: Sequence[SuitePrompt], seed: int) -> list[tuple[GivenFrame, ...]]:
         pipeline = self.pipeline
-        assert pipeline.most_frames is not None  # else it were the world
+        if pipeline.most_frames is None:
+            raise ValueError(f"{self.name} takes no given frames; it makes videos of any length from text")
         world = WorldSystem(*pipeline.native_size, pipeline.most_frames, pipeline.fps)
         return world.given(prompts, seed)
 

@@ -22,6 +22,7 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
+from scenewright.models.blocks.causal import TimeCache
 from scenewright.models.tiling import tiled
 from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoencoderConfig
 
@@ -95,6 +96,12 @@ class Autoencoder:
         _, height, width = self.config.compression
         clips = [tiled(decode, clip[None], TILE, OVERLAP, (height, width)) for clip in latents]
         return tensor_to_frames(torch.cat(clips)).cpu()
+
+    def decode_next(self, latents: torch.Tensor, cache: TimeCache) -> torch.Tensor:
+        """Latents (1, Z, t, h, w) that follow those that ``cache`` is of, which begins empty and is brought
+        up to date, to uint8 (1, T, H, W, 3), on the CPU. Large pictures are decoded whole."""
+        latents = latents.to(self.device, torch.float32)
+        return tensor_to_frames(self.network.decode(latents, cache=cache)).cpu()
 
     def reconstruct(self, frames: torch.Tensor) -> torch.Tensor:
         """uint8 (B, T, H, W, 3), there and back."""

@@ -20,7 +20,7 @@ def pieces(pipeline: TextToVideo, frames: int, new: int | None) -> list[tuple[in
 
     Each piece goes on from half of a whole clip of the model, or from what there is. None: one whole piece.
     """
-    most = pipeline.most_frames
+    most = pipeline.usual_frames
     seen = max(1, min(frames, most // 2))
     left = most - seen if new is None else new
     plan = []

@@ -36,11 +36,13 @@ from scenewright.generation.model_folder import (
     save_weights,
 )
 from scenewright.generation.names import ORACLE
+from scenewright.generation.network_folder import is_of
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner, save_planner
 from scenewright.generation.settings import SamplingSettings
+from scenewright.generation.streaming import text_to_video
 from scenewright.generation.tokens import TokenGenerator, is_token_model, load_tokens
-from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.models.denoiser import Denoiser
 from scenewright.registry import RegistryError, models
 
 DEFAULT_MODEL = "nano"
@@ -67,10 +69,11 @@ class ModelCard(Config):
     autoencoder: str | None = None
     planner: str | None = None
 
-    def build(self) -> FlowTransformer:
+    def build(self) -> Denoiser:
         """The network with fresh weights. ValueError: an unknown family, or sizes that do not fit it."""
         network = models.get(self.family)
-        return network(network.Config.model_validate(self.network))
+        built: Denoiser = network(network.Config.model_validate(self.network))
+        return built
 
 
 def shipped_models() -> list[str]:
@@ -114,7 +117,7 @@ def load_pipeline(model: str | Path = DEFAULT_MODEL, device: str | torch.device 
     network = card.build()
     load_weights(network, folder)
     tokenizer, words = load_vocabulary(folder)
-    return TextToVideo(
+    return text_to_video(
         model=network.to(device),
         tokenizer=tokenizer,
         settings=card.sampling,
@@ -138,7 +141,7 @@ def untrained_pipeline(model: str | Path = DEFAULT_MODEL, seed: int = 0) -> Text
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = randomised(card.build())
-    return TextToVideo(
+    return text_to_video(
         model=network,
         tokenizer=load_vocabulary(folder)[0],
         settings=card.sampling,
@@ -158,6 +161,7 @@ def save_pipeline(pipeline: TextToVideo, folder: Path, dtype: torch.dtype = torc
     if planner is not None:
         save_planner(planner, folder / PLANNER, lossless_dtype(planner.network))
     card = ModelCard(
+        family=pipeline.model.config.family,
         name=pipeline.name,
         network=pipeline.model.config.model_dump(mode="json"),
         sampling=pipeline.settings,
@@ -223,8 +227,8 @@ def _read_card(folder: Path) -> ModelCard:
     family = family_in(content)
     if family in _MAKE_NO_VIDEOS:
         raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
-    if is_direct(family) or is_token_model(family):
-        raise ModelError(f"{folder} is of the family {family}; here a flow-transformer is needed")
+    if not is_of(family, Denoiser) and family in models:
+        raise ModelError(f"{folder} is of the family {family}, which makes no clip in steps from noise")
     try:
         card = ModelCard.model_validate_json(content)
         models.get(card.family).Config.model_validate(card.network)

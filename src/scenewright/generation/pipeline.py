@@ -16,11 +16,11 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.given import given_input, held, settled_frames
 from scenewright.generation.guidance import guided
 from scenewright.generation.planner import Planner
-from scenewright.generation.requests import check_text, notes_of, unknown_words
+from scenewright.generation.requests import check_length, check_text, notes_of, unknown_words
 from scenewright.generation.resizing import fitted, wanted_size
-from scenewright.generation.samplers import SAMPLERS, Denoise, sigma_schedule
+from scenewright.generation.samplers import Denoise, seeded
 from scenewright.generation.settings import SamplingSettings
-from scenewright.models.flow_transformer import FlowTransformer
+from scenewright.models.denoiser import Denoiser
 from scenewright.seeds import keyed_generator
 from scenewright.text.tokenizer import TextTokenizer
 
@@ -36,7 +36,7 @@ class TextToVideo:
     one it takes those of the prompts.
     """
 
-    model: FlowTransformer
+    model: Denoiser
     tokenizer: TextTokenizer
     settings: SamplingSettings = field(default_factory=SamplingSettings)
     fast: SamplingSettings | None = None
@@ -146,12 +146,8 @@ class TextToVideo:
         )
         if shown is not None:
             denoise = shown.keeping(denoise)
-        x = SAMPLERS[settings.sampler](
-            denoise,
-            noise,
-            sigma_schedule(settings.steps, settings.shift),
-            on_step=None if progress is None else partial(progress, index),
-        )
+        on_step = None if progress is None else partial(progress, index)
+        x = seeded(settings.sampler, prompt.seed)(denoise, noise, settings.sigmas, on_step=on_step)
         made = tensor_to_frames(x) if self.autoencoder is None else self.autoencoder.decode(x)
         if shown is not None:
             made = torch.where(shown.known[:, :, None, None, None], shown.frames, made.cpu())
@@ -184,15 +180,15 @@ class TextToVideo:
         layout = self._layout(prompt, words, mask)
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            twice = None if given is None else given.expand(2, -1, -1, -1, -1)
             sigmas = z.new_full((2,), sigma)
-            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, twice, layout_BNF=layout)
+            beside = _beside(None if given is None else given.expand(2, -1, -1, -1, -1), layout)
+            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, **beside)
             return x[:1], x[1:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
             spans = z.new_full((1,), span) if span else None
-            led = None if layout is None else layout[:1]
-            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], given, spans, led)
+            beside = _beside(given, None if layout is None else layout[:1], spans)
+            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], **beside)
 
         return both, positive_only
 
@@ -220,16 +216,21 @@ class TextToVideo:
         self.model.config.layout.encode(prompt.layout)
 
     @property
-    def most_frames(self) -> int:
-        """The longest clip that the model makes, in frames."""
+    def usual_frames(self) -> int:
+        """Frames of the clips that the model was trained on."""
         return self.model.config.num_frames * self.compression[0]
+
+    @property
+    def most_frames(self) -> int | None:
+        """The longest clip that the model makes, in frames; None for any."""
+        return self.usual_frames
 
     def _native_frames(self, prompt: Prompt) -> int:
         """Frames, of pixels or latents, to sample: the prompt's number rounded up to whole patches."""
         most, patch = self.most_frames, self.model.config.patch[0]
-        wanted = prompt.num_frames or most
-        if wanted > most:
-            raise ValueError(f"{self.name} makes at most {most} frames, not {wanted}; ask for fewer")
+        if most is not None:
+            check_length(self.name, prompt, most)
+        wanted = prompt.num_frames or self.usual_frames
         return -(-wanted // (patch * self.compression[0])) * patch
 
     def _places(self, prompt: Prompt) -> list[tuple[int, GivenFrame]]:
@@ -240,7 +241,7 @@ class TextToVideo:
             raise ValueError(
                 f"{self.name} was not trained with given frames; it makes videos from text alone"
             )
-        count = prompt.num_frames or self.most_frames
+        count = prompt.num_frames or self.usual_frames
         places: dict[int, GivenFrame] = {}
         for given in prompt.given:
             if not -count <= given.at < count:
@@ -269,6 +270,14 @@ class TextToVideo:
         if self.autoencoder is not None:
             made = self.autoencoder.encode(held(frames, known)).to(self.device, seen.dtype)
         return _Shown(frames, known, seen, made, settled)
+
+
+def _beside(
+    given: torch.Tensor | None, layout: torch.Tensor | None, span: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """What the network takes beside the text, by the names of its arguments."""
+    found = {"given_BGTHW": given, "layout_BNF": layout, "span_B": span}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)

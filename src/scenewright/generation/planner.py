@@ -22,7 +22,7 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
-from scenewright.generation.samplers import SAMPLERS, sigma_schedule
+from scenewright.generation.samplers import seeded
 from scenewright.generation.settings import SamplingSettings
 from scenewright.layout import Layout
 from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
@@ -94,16 +94,19 @@ class Planner:
                 return network(z, sigma_B, told, words[rows], pooled[rows], mask_BS[rows])
 
             noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
-            return layout.decode(network.write(choices, self._sampled(tracks, noise))[0])
+            return layout.decode(network.write(choices, self._sampled(tracks, noise, seed))[0])
 
         def features(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
             return network(z, sigma_B, words[rows], pooled[rows], mask_BS[rows])
 
         noise = torch.randn((1, layout.features, layout.slots, 1, 1), generator=generator).to(words.device)
-        return layout.decode(self._sampled(features, noise)[0, :, :, 0, 0].T)
+        return layout.decode(self._sampled(features, noise, seed)[0, :, :, 0, 0].T)
 
     def _sampled(
-        self, predict: Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor], noise: torch.Tensor
+        self,
+        predict: Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor],
+        noise: torch.Tensor,
+        seed: int,
     ) -> torch.Tensor:
         """``predict``: of z, the noise levels and the rows of the text and of what it must not be."""
 
@@ -116,7 +119,7 @@ class Planner:
 
         settings = self.settings
         denoise = guided(both, positive_only, settings.guidance_scale, settings.guidance_interval)
-        return SAMPLERS[settings.sampler](denoise, noise, sigma_schedule(settings.steps, settings.shift))
+        return seeded(settings.sampler, seed)(denoise, noise, settings.sigmas)
 
 
 def new_network(config: LayoutPlannerConfig | LayoutDecoderConfig) -> LayoutPlanner | LayoutDecoder:

@@ -8,18 +8,26 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from scenewright.config import Config
-from scenewright.generation.samplers import SAMPLERS
+from scenewright.generation.samplers import SAMPLERS, sigma_schedule
+from scenewright.models.noise import NoiseSchedule
 
 
 class SamplingSettings(Config):
     """How to sample. ``guidance_interval``: the noise levels at which guidance is applied. The ``shortcut``
-    sampler is for networks that have learned long steps, with guidance in them: it goes with scale 1."""
+    sampler is for networks that have learned long steps, with guidance in them: it goes with scale 1.
+    ``schedule``: how the noise levels are spaced, before they are moved towards high noise by ``shift``."""
 
     steps: int = Field(default=16, ge=1, le=1000)
     sampler: str = "dpmpp_2m"
     guidance_scale: float = Field(default=3.0, ge=0)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    schedule: NoiseSchedule = "uniform"
     shift: float = Field(default=5.0, gt=0)
+
+    @property
+    def sigmas(self) -> list[float]:
+        """``steps`` + 1 noise levels from 1 to 0."""
+        return sigma_schedule(self.steps, self.shift, self.schedule)
 
     @field_validator("sampler")
     @classmethod

@@ -20,14 +20,15 @@ from pydantic import Field, model_validator
 from torch import nn
 
 from scenewright.config import Config
-from scenewright.models.blocks.attention import Attention
+from scenewright.models.blocks.attention import Attention, KeyValueCache
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.initial import zeros
 from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
+from scenewright.models.denoiser import Denoiser
 from scenewright.models.layout import LayoutConfig, LayoutEmbedding, seen_from_patches
-from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder, masked_mean
+from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 
 #: Of what is given of a clip: its colours, and whether a pixel is known.
 GIVEN_CHANNELS = 4
@@ -70,6 +71,9 @@ class FlowTransformerConfig(Config):
     width_pixels: int = 128
     fps: float = 8.0
 
+    #: What its last layer paints.
+    prediction: ClassVar[Literal["clean"]] = "clean"
+
     @model_validator(mode="after")
     def _check(self) -> FlowTransformerConfig:
         self.grid(self.num_frames, self.height, self.width_pixels)
@@ -102,7 +106,7 @@ class FlowTransformerConfig(Config):
         return (num_frames // self.patch[0], height // self.patch[1], width // self.patch[2])
 
 
-class FlowTransformer(nn.Module):
+class FlowTransformer(Denoiser):
     """Predicts the clean clip x from z = (1 - sigma) x + sigma noise, sigma in [0, 1], and the text.
 
     What ``scenewright.training.parallel`` needs to know is declared here, in patterns of module names: ``*``
@@ -111,8 +115,6 @@ class FlowTransformer(nn.Module):
 
     Config = FlowTransformerConfig
 
-    #: Methods beside ``forward`` that use the weights.
-    forward_methods: ClassVar[tuple[str, ...]] = ("encode_text",)
     #: The ``nn.ModuleList`` that pipeline stages share out: x = block(x, ...), shape and dtype kept.
     pipeline_blocks: ClassVar[str] = "blocks"
     #: How linear layers are split over processes: "columns" by their outputs, "packed_columns" the same for
@@ -185,15 +187,6 @@ class FlowTransformer(nn.Module):
         self.out_modulation = zeros(nn.Linear(width, 2 * width))
         self.patch_out = zeros(nn.Linear(width, patch_width))
 
-    def encode_text(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Word vectors (B, S, E) and pooled vector (B, E); they do not depend on sigma: cache them.
-
-        In place of ids int64 it takes word vectors that were computed before, float (B, S, E).
-        """
-        if ids_BS.is_floating_point():
-            return ids_BS, masked_mean(ids_BS, mask_BS)
-        return self.text_encoder(ids_BS, mask_BS)
-
     def forward(
         self,
         z_BCTHW: torch.Tensor,
@@ -229,7 +222,7 @@ class FlowTransformer(nn.Module):
             seen = seen_from_patches(layout_BNF, self.config.layout, grid, self.config.layout_frames)
             x_BLD = x_BLD + self.layout_in(seen, layout_BNF)
         coordinates = grid_coordinates(grid, z_BCTHW.device)
-        x_BLD = x_BLD + self.position(_position_features(coordinates).to(x_BLD.dtype))
+        x_BLD = x_BLD + self.position(position_features(coordinates).to(x_BLD.dtype))
         rotation = rotary_angles(coordinates, self.config.width // self.config.heads)
         condition_BD = self.timestep(sinusoid(sigma_B * 1000.0, 256).to(x_BLD.dtype))
         if span_B is not None:
@@ -268,22 +261,36 @@ class Block(nn.Module):
     def forward(
         self,
         x_BLD: torch.Tensor,
-        condition_BD: torch.Tensor,
+        condition: torch.Tensor,
         words_BSE: torch.Tensor,
         mask_BS: torch.Tensor,
         rotation: torch.Tensor | None,
+        seen: torch.Tensor | None = None,
+        cache: KeyValueCache | None = None,
     ) -> torch.Tensor:
-        modulation = self.modulation(condition_BD)[:, None].chunk(6, dim=-1)
-        scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = modulation
+        """``condition``: (B, D), or (B, F, D) where parts of the tokens, of equal length, have their own.
+        ``seen``: bool (1, L, S), True where a token sees another; None for all. ``cache``: of earlier tokens,
+        which are seen, too."""
+        modulation = of_tokens(self.modulation(condition), x_BLD.shape[1])
+        scale_a, shift_a, gate_a, scale_m, shift_m, gate_m = modulation.chunk(6, dim=-1)
         h_BLD = self.norm(x_BLD) * (1 + scale_a) + shift_a
-        x_BLD = x_BLD + self.drop(gate_a * self.attention(h_BLD, rotation=rotation))
+        h_BLD = self.attention(h_BLD, mask_BS=seen, rotation=rotation, cache=cache)
+        x_BLD = x_BLD + self.drop(gate_a * h_BLD)
         x_BLD = x_BLD + self.drop(self.cross_attention(self.cross_norm(x_BLD), words_BSE, mask_BS))
         h_BLD = self.norm(x_BLD) * (1 + scale_m) + shift_m
         return x_BLD + self.drop(gate_m * self.mlp(h_BLD))
 
 
+def of_tokens(values: torch.Tensor, tokens: int) -> torch.Tensor:
+    """What all tokens share, (B, D), or parts of them, (B, F, D): as what goes with (B, L, D)."""
+    if values.ndim == 2:
+        return values[:, None]
+    return values.repeat_interleave(tokens // values.shape[1], 1)
+
+
 _POSITION_FEATURES = 32
 
 
-def _position_features(coordinates_L3: torch.Tensor) -> torch.Tensor:
+def position_features(coordinates_L3: torch.Tensor) -> torch.Tensor:
+    """(L, 3) to (L, 96)."""
     return sinusoid(coordinates_L3, _POSITION_FEATURES, max_period=64.0).flatten(-2)

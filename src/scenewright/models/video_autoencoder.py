@@ -118,19 +118,26 @@ class VideoAutoencoder(nn.Module):
         return self._normalised(self._code(x_BCTHW).z)
 
     def decode(
-        self, latents_BZTHW: torch.Tensor, num_frames: int | None = None, *, chunk: int | None = None
+        self,
+        latents_BZTHW: torch.Tensor,
+        num_frames: int | None = None,
+        *,
+        chunk: int | None = None,
+        cache: TimeCache | None = None,
     ) -> torch.Tensor:
         """Normalised latents (B, Z, t, h, w) to a clip (B, 3, T, H, W) in about [-1, 1].
 
         ``num_frames``: the clip's length; by default whole groups. ``chunk``: so many latent frames at a
-        time, which takes less memory and gives the same.
+        time, which takes less memory and gives the same. ``cache``: of the latents before these, if they go
+        on; empty for the first. It is brought up to date.
 
         Raises:
             ValueError: the latents are not those of so many frames.
         """
         frames = latents_BZTHW.shape[2]
         z_BTHWZ = latents_BZTHW.movedim(1, -1) * self.latent_std + self.latent_mean
-        cache: TimeCache | None = None if chunk is None else {}
+        if cache is None and chunk is not None:
+            cache = {}
         parts = [self.decoder(part, cache) for part in z_BTHWZ.split(chunk or frames, dim=1)]
         return self._frames(torch.cat(parts, dim=1), num_frames)
 

@@ -32,6 +32,16 @@ class KeyValueCache:
         self.length = end
         return self._kept[0, :, :, :end], self._kept[1, :, :, :end]
 
+    def cut(self, length: int) -> None:
+        """Keep the first tokens only."""
+        self.length = min(self.length, length)
+
+    def forget(self, tokens: int) -> None:
+        """Leave out the first tokens."""
+        self.length -= tokens
+        if self._kept is not None:
+            self._kept[:, :, :, : self.length] = self._kept[:, :, :, tokens : tokens + self.length].clone()
+
 
 class Attention(nn.Module):
     """Softmax attention with RMS-normalised queries and keys (QK-norm; Henry et al. 2020).

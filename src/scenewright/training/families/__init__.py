@@ -5,8 +5,10 @@ from typing import Annotated
 from pydantic import Tag
 
 from scenewright.config import kind
+from scenewright.models.causal_flow_transformer import CausalFlowTransformerConfig
 from scenewright.models.conditional_gan import ConditionalGANConfig
 from scenewright.models.damsm import DAMSMConfig
+from scenewright.models.diffusion_unet import DiffusionUNetConfig
 from scenewright.models.encoder_decoder import EncoderDecoderConfig
 from scenewright.models.flow_transformer import FlowTransformerConfig
 from scenewright.models.hierarchical_video_gan import HierarchicalVideoGANConfig
@@ -30,6 +32,8 @@ from scenewright.training.families.tokens import TokenFamily
 #: The sizes of any network; the key ``family`` tells which.
 NetworkConfig = Annotated[
     Annotated[FlowTransformerConfig, Tag("flow-transformer")]
+    | Annotated[CausalFlowTransformerConfig, Tag("causal-flow-transformer")]
+    | Annotated[DiffusionUNetConfig, Tag("diffusion-unet")]
     | Annotated[VideoAutoencoderConfig, Tag("video-autoencoder")]
     | Annotated[LayoutPlannerConfig, Tag("layout-planner")]
     | Annotated[LayoutDecoderConfig, Tag("layout-decoder")]
@@ -48,6 +52,8 @@ NetworkConfig = Annotated[
 
 FAMILIES: dict[str, type[Family]] = {
     "flow-transformer": TextToVideoFamily,
+    "causal-flow-transformer": TextToVideoFamily,
+    "diffusion-unet": TextToVideoFamily,
     "video-autoencoder": AutoencoderFamily,
     "layout-planner": LayoutPlannerFamily,
     "layout-decoder": LayoutPlannerFamily,

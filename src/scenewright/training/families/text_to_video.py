@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
@@ -20,13 +20,23 @@ from scenewright.generation.loading import load_pipeline, save_pipeline
 from scenewright.generation.model_folder import has_tokenizer, load_tokenizer
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.planner import Planner, load_planner
+from scenewright.generation.streaming import text_to_video
 from scenewright.generation.text_embedding import TextEmbedder, padded
-from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
+from scenewright.models.denoiser import Denoiser
+from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.models.text_encoder import begin_text_encoders
+from scenewright.registry import models
 from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
-from scenewright.training.objectives import FewStepsConfig, FlowMatchingConfig
+from scenewright.training.objectives import (
+    DiffusionConfig,
+    DiffusionForcingConfig,
+    FewStepsConfig,
+    FlowMatchingConfig,
+    GivenFramesConfig,
+    ObjectiveConfig,
+)
 from scenewright.training.vocabulary import tokenizer_for, training_captions, training_words
 
 if TYPE_CHECKING:
@@ -41,23 +51,26 @@ _LOW_RANK_TEXTS = 256
 
 
 class TextToVideoFamily(Family):
-    """A tokenizer fitted to the world's captions, a :class:`.FlowTransformer` of pixels or of the latents of
-    an autoencoder, and samples of prompts."""
+    """A tokenizer fitted to the world's captions, a :class:`.Denoiser` of pixels or of the latents of an
+    autoencoder, and samples of prompts."""
 
     #: The words of the batch's captions that are known already.
     _words: Mapping[str, torch.Tensor] = MappingProxyType({})
 
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
-        network = recipe.network
-        assert isinstance(network, FlowTransformerConfig)
+        network: Any = recipe.network
         for stage in recipe.stages:
             objective = stage.objective or recipe.objective
-            if not isinstance(objective, FlowMatchingConfig | FewStepsConfig):
+            causal = network.family == "causal-flow-transformer"
+            known = (
+                DiffusionForcingConfig if causal else FlowMatchingConfig | FewStepsConfig | DiffusionConfig
+            )
+            if not isinstance(objective, known):
                 raise ValueError(
-                    f"objective.name = {objective.name} trains other families, not a flow-transformer"
+                    f"objective.name = {objective.name} trains other families, not a {network.family}"
                 )
-            _check_given(recipe, network, objective)
+            _check_given(recipe, network, getattr(objective, "given", None))
             _check_spans(recipe, network, objective)
             _check_layouts(network, stage.data)
             if recipe.autoencoder is None:
@@ -107,8 +120,8 @@ class TextToVideoFamily(Family):
     def tokenizer(self) -> TextTokenizer:
         return load_tokenizer(self.output)
 
-    def network(self) -> FlowTransformer:
-        network = FlowTransformer(self._config).train()
+    def network(self) -> Denoiser:
+        network: Denoiser = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
         elif self.embedder is None:
@@ -124,7 +137,7 @@ class TextToVideoFamily(Family):
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
     def work(self, stage: int, inputs: Inputs, device: torch.device) -> tuple[float, int]:
-        if self._config.text.kind != "transformer":
+        if self._config.family != "flow-transformer" or self._config.text.kind != "transformer":
             return 0.0, 0
         kernels: Literal["cpu", "cuda"] = "cpu" if device.type == "cpu" else "cuda"
         _, _, frames, rows, columns = inputs.x.shape
@@ -147,8 +160,8 @@ class TextToVideoFamily(Family):
         return inputs
 
     def pipeline(self, network: nn.Module) -> TextToVideo:
-        return TextToVideo(
-            model=cast(FlowTransformer, network),
+        return text_to_video(
+            model=cast(Denoiser, network),
             tokenizer=self.tokenizer,
             settings=self.recipe.sampling,
             fast=self.recipe.fast,
@@ -227,17 +240,14 @@ class TextToVideoFamily(Family):
                 self.begin_with("teacher", objective.teacher, teacher.model_hash)
 
     @property
-    def _config(self) -> FlowTransformerConfig:
-        assert isinstance(self.recipe.network, FlowTransformerConfig)
+    def _config(self) -> Any:
         return self.recipe.network
 
 
-def _check_given(
-    recipe: TrainingRecipe, network: FlowTransformerConfig, objective: FlowMatchingConfig | FewStepsConfig
-) -> None:
-    if bool(network.given_frames) != (objective.given is not None):
+def _check_given(recipe: TrainingRecipe, network: Any, given: GivenFramesConfig | None) -> None:
+    if bool(network.given_frames) != (given is not None):
         raise ValueError("network.given_frames and objective.given go together: set both, or none")
-    if objective.given is None:
+    if given is None:
         return
     compression = (1, 1, 1)
     if recipe.autoencoder is not None:
@@ -252,9 +262,7 @@ def _check_given(
         raise ValueError("objective.given needs frames beside their latents; set data.frames_too")
 
 
-def _check_spans(
-    recipe: TrainingRecipe, network: FlowTransformerConfig, objective: FlowMatchingConfig | FewStepsConfig
-) -> None:
+def _check_spans(recipe: TrainingRecipe, network: Any, objective: ObjectiveConfig) -> None:
     distils = isinstance(objective, FewStepsConfig)
     if distils != network.spans:
         raise ValueError("network.spans and objective.name = few_steps go together: set both, or none")
@@ -262,7 +270,7 @@ def _check_spans(
         raise ValueError("few_steps goes on from a trained model: set init_from, usually to the teacher")
 
 
-def _check_layouts(network: FlowTransformerConfig, data: StreamConfig) -> None:
+def _check_layouts(network: Any, data: StreamConfig) -> None:
     told = {part.data.layouts for part in data.mixture} or {data.layouts}
     if told != {"none" if network.layout is None else "beside"}:
         raise ValueError(
@@ -274,12 +282,28 @@ def _check_layouts(network: FlowTransformerConfig, data: StreamConfig) -> None:
         )
 
 
-def _begin_from(network: FlowTransformer, pipeline: TextToVideo) -> None:
-    """Take over trained weights. New may be layers that begin as zeros, and those behind them; and, where the
-    one makes pixels and the other latents, the layers that read and write these. Whole modulations become
-    those of the network's rank that are closest to them."""
+def _begin_from(network: Denoiser, pipeline: TextToVideo) -> None:
+    """Take over trained weights."""
     trained = pipeline.model
     weights = trained.state_dict()
+    may_be_new: tuple[str, ...] = ()
+    if isinstance(network, FlowTransformer) and isinstance(trained, FlowTransformer):
+        may_be_new, weights = _flow_weights(network, trained, pipeline, weights)
+    missing, unexpected = network.load_state_dict(weights, strict=False)
+    new = [name for name in missing if not name.startswith(may_be_new)]
+    if new or unexpected:
+        raise ValueError(
+            f"init_from is a network of another kind: {', '.join([*new, *unexpected][:3])} do not fit"
+        )
+
+
+def _flow_weights(
+    network: FlowTransformer, trained: FlowTransformer, pipeline: TextToVideo, weights: dict[str, Any]
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The beginnings of names that may be missing, and the weights that are taken over. New may be layers
+    that begin as zeros, and those behind them; and, where the one makes pixels and the other latents, the
+    layers that read and write these. Whole modulations become those of the network's rank that are closest
+    to them."""
     may_be_new: tuple[str, ...] = ("given_in.", "layout_in.", "span.")
     if network.config.modulation_rank and not trained.config.modulation_rank:
         texts = training_captions(_LOW_RANK_TEXTS)
@@ -288,12 +312,7 @@ def _begin_from(network: FlowTransformer, pipeline: TextToVideo) -> None:
     if network.config.channels != trained.config.channels:
         may_be_new += ("patch_in.", "patch_out.")
         weights = {n: w for n, w in weights.items() if not n.startswith(("patch_in.", "patch_out."))}
-    missing, unexpected = network.load_state_dict(weights, strict=False)
-    new = [name for name in missing if not name.startswith(may_be_new)]
-    if new or unexpected:
-        raise ValueError(
-            f"init_from is a network of another kind: {', '.join([*new, *unexpected][:3])} do not fit"
-        )
+    return may_be_new, weights
 
 
 def _check_encoder(cache: Path, encoder: str, folder: Path) -> None:

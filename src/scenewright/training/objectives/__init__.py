@@ -6,6 +6,8 @@ from pydantic import Tag
 
 from scenewright.config import kind
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
+from scenewright.training.objectives.diffusion import Diffusion, DiffusionConfig
+from scenewright.training.objectives.diffusion_forcing import DiffusionForcing, DiffusionForcingConfig
 from scenewright.training.objectives.few_steps import FewSteps, FewStepsConfig
 from scenewright.training.objectives.flow_matching import FlowMatching, FlowMatchingConfig
 from scenewright.training.objectives.given import GivenFramesConfig
@@ -19,6 +21,8 @@ from scenewright.training.objectives.tokens import Tokens, TokensConfig
 #: The settings of any objective; the key ``name`` tells which.
 ObjectiveConfig = Annotated[
     Annotated[FlowMatchingConfig, Tag("flow_matching")]
+    | Annotated[DiffusionConfig, Tag("diffusion")]
+    | Annotated[DiffusionForcingConfig, Tag("diffusion_forcing")]
     | Annotated[FewStepsConfig, Tag("few_steps")]
     | Annotated[ReconstructionConfig, Tag("reconstruction")]
     | Annotated[PlanningConfig, Tag("planning")]
@@ -45,6 +49,10 @@ def build_objective(config: Any, network: Any) -> Objective:
             return Tokens(config)
         case PlanningConfig():
             return Planning(config)
+        case DiffusionConfig():
+            return Diffusion(config, network.prediction)
+        case DiffusionForcingConfig():
+            return DiffusionForcing(config, network.patch[0])
         case FewStepsConfig():
             return FewSteps(config)
         case FlowMatchingConfig():
@@ -55,6 +63,10 @@ def build_objective(config: Any, network: Any) -> Objective:
 
 __all__ = [
     "MODEL",
+    "Diffusion",
+    "DiffusionConfig",
+    "DiffusionForcing",
+    "DiffusionForcingConfig",
     "Encode",
     "FewSteps",
     "FewStepsConfig",

@@ -28,7 +28,8 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.samplers import towards
 from scenewright.models.noise import shift_sigma
 from scenewright.training.objectives.base import MODEL, Inputs, Objective
-from scenewright.training.objectives.flow_matching import ClipFlowConfig, FlowMatching, led, noisy
+from scenewright.training.objectives.denoising import beside, noisy
+from scenewright.training.objectives.flow_matching import ClipFlowConfig, FlowMatching
 
 #: (z, sigma (B,), span (B,)) to the predicted clip.
 Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -109,7 +110,7 @@ class FewSteps(Objective):
         count = config.fewest * 2.0 ** level.clamp(min=0)
         at = 1 - (draws.uniform("place") * count).floor() / count
         sigma, after = (shift_sigma(u.clamp(min=0), config.shift) for u in (at, at - 1 / count))
-        sigma = torch.where(kinds["flow"], self.flow.sample_sigma(draws), sigma)
+        sigma = torch.where(kinds["flow"], self.flow.sample_sigma(inputs), sigma)
         return {n: at.to(inputs.x.device) for n, at in kinds.items()}, sigma.to(inputs.x), after.to(inputs.x)
 
     def _guided(self, inputs: Inputs) -> Predict:
@@ -118,12 +119,12 @@ class FewSteps(Objective):
         ids, mask = (t.to(inputs.x.device).expand(inputs.x.shape[0], -1) for t in self._unsaid)
         said = teacher.encode_text(inputs.ids, inputs.mask)
         unsaid = teacher.encode_text(ids, mask)
-        given = () if inputs.given is None else (inputs.given,)
+        given = {} if inputs.given is None else {"given_BGTHW": inputs.given}
         low, high = self.interval
 
         def predict(z: torch.Tensor, sigma_B: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-            x = teacher(z, sigma_B, *said, inputs.mask, *given, **led(inputs)).float()
-            without = teacher(z, sigma_B, *unsaid, mask, *given).float()
+            x = teacher(z, sigma_B, *said, inputs.mask, **beside(inputs)).float()
+            without = teacher(z, sigma_B, *unsaid, mask, **given).float()
             inside = (sigma_B >= low) & (sigma_B <= high)
             scale = torch.where(inside, self.scale, 1.0).view(-1, 1, 1, 1, 1)
             return _kept(without + scale * (x - without), inputs)
@@ -135,7 +136,7 @@ def _student(model: nn.Module, inputs: Inputs) -> Predict:
     words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
 
     def predict(z: torch.Tensor, sigma_B: torch.Tensor, span_B: torch.Tensor) -> torch.Tensor:
-        x = model(z, sigma_B, words, pooled, inputs.mask, inputs.given, span_B, **led(inputs)).float()
+        x = model(z, sigma_B, words, pooled, inputs.mask, span_B=span_B, **beside(inputs)).float()
         return _kept(x, inputs)
 
     return predict

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from scenewright.data.streams import Batch
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
-from scenewright.training.objectives.flow_matching import FlowConfig, shown_captions
+from scenewright.training.objectives.denoising import shown_captions
+from scenewright.training.objectives.flow_matching import FlowConfig
 
 
 class PlanningConfig(FlowConfig):

@@ -120,13 +120,22 @@ class _MicroBatches:
     def __init__(self, forward: Any, stage: Stage) -> None:
         self.forward, self.stage = forward, stage
 
-    def __call__(self, x: torch.Tensor, *arguments: torch.Tensor | None) -> torch.Tensor:
+    def __call__(
+        self, x: torch.Tensor, *arguments: torch.Tensor | None, **named: torch.Tensor | None
+    ) -> torch.Tensor:
         stage = self.stage
         stage.flush()
         count = min(stage.micro_batches, x.shape[0])
-        split = [(None,) * count if a is None else a.tensor_split(count) for a in (x, *arguments)]
-        parts = zip(*split, strict=True)
-        outputs = torch.cat([self.forward(*part) for part in parts])
+        split = [
+            (None,) * count if a is None else a.tensor_split(count) for a in (x, *arguments, *named.values())
+        ]
+        places = 1 + len(arguments)
+        outputs = torch.cat(
+            [
+                self.forward(*part[:places], **dict(zip(named, part[places:], strict=True)))
+                for part in zip(*split, strict=True)
+            ]
+        )
         return _FromLast.apply(outputs, stage)  # type: ignore[no-untyped-call]
 
 
