@@ -67,8 +67,15 @@ def make_clips(folder: Path) -> Any:
         scenes.setdefault((scene.objects[0].color, scene.objects[0].shape), scene)
         index += 1
     count = len(scenes)
-    sizes: dict[str, Any] = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "fps": source.fps}
-    info = ShardsInfo(clips=count, shard_size=count, **sizes, fingerprint=fingerprint(source))
+    info = ShardsInfo(
+        clips=count,
+        shard_size=count,
+        num_frames=FRAMES,
+        height=SIZE,
+        width=SIZE,
+        fps=source.fps,
+        fingerprint=fingerprint(source),
+    )
     writer, kept = ShardWriter(folder, info), list(scenes.values())
     if writer.missing():
         writer.write(0, source.render(kept), [json.loads(scene.model_dump_json()) for scene in kept])
@@ -175,6 +182,14 @@ def judge(generator: Any, asked: dict[str, list[tuple[str, str]]]) -> dict[str, 
     return found
 
 
+def by_word(pairs: Sequence[tuple[str, str]], right: Sequence[bool], place: int) -> str:
+    """The share of clips in which each new word is read right; ``place``: of the word in the prompts."""
+    words: dict[str, list[bool]] = {}
+    for (text, _), seen in zip(pairs, right, strict=True):
+        words.setdefault(text.split()[place], []).append(seen)
+    return ", ".join(f"{word} {sum(seen)}/{len(seen)}" for word, seen in words.items())
+
+
 def shown(right: Sequence[bool]) -> str:
     from scenewright.evaluation.statistics import wilson_interval
 
@@ -214,6 +229,7 @@ def main() -> None:
     columns = ("seen colour", "seen shape", "new colour", "new shape", "M learned", "of M", "seconds")
     print(f"{', '.join(f'{len(pairs)} prompts {group}' for group, pairs in asked.items())}\n")
     print("| Text encoder | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
+    details = []
     for kind in kinds:
         began = time.process_time()
         folder = options.folder / kind
@@ -228,6 +244,9 @@ def main() -> None:
             f"{sum(n for n, _ in sizes) / 1e6:.2f}",
         ]
         print(f"| {kind} | " + " | ".join([*cells, f"{seconds:.0f}"]) + " |", flush=True)
+        for group, place in (("colour", 2), ("shape", 3)):
+            details.append(f"{kind}, new words: {by_word(asked[group], found[group][group], place)}")
+    print("", *details, sep="\n")
 
 
 if __name__ == "__main__":

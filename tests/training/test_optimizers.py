@@ -371,6 +371,7 @@ def test_a_model_of_hidden_matrices_only_has_muon_only_and_integers_have_no_opti
 
 
 OTHER = {
+    "rates": {"*": 0.5},
     "layer_decay": 0.5,
     "weight_decay": 0.37,
     "beta1": 0.55,
@@ -398,7 +399,7 @@ def test_settings_of_other_optimizers_are_refused_and_own_ones_change_the_result
 
     usual = result()
     for key, value in {"lr": 0.02, **OTHER}.items():
-        if key in ("lr", "layer_decay") or key in OptimizerConfig.FIELDS[name]:
+        if key in ("lr", "layer_decay", "rates") or key in OptimizerConfig.FIELDS[name]:
             assert not torch.equal(result(**{key: value}), usual), key
         else:
             with pytest.raises(ValidationError, match=f"{key} = .* does nothing for {name}"):
