@@ -164,8 +164,8 @@ def swapped(footage: FootageSet, generator: Any, pairs: int) -> list[tuple[str, 
 def swapped_scores(footage: FootageSet, generator: Any, pairs: int = 96) -> dict[str, trials.Value]:
     """``content``, ``motion``: the share of swapped clips whose content is nearer to the first clip's than to
     the second's, and whose motion is nearer to the second's; ``content-ratio``, ``motion-ratio``: the
-    distance to the clip that it was taken from, over that to the other, where there is any. ``action``: the share that shows the
-    second caption's action; ``action-unswapped``: of the second clips themselves."""
+    distance to the clip that it was taken from, over that to the other, where there is any. ``action``: the
+    share that shows the second caption's action; ``action-unswapped``: of the second clips themselves."""
     _, second, made = zip(*swapped(footage, generator, pairs), strict=True)
     a, b, swap = zip(*made, strict=True)
     found: dict[str, trials.Value] = {}
