@@ -164,8 +164,8 @@ def swapped(footage: FootageSet, generator: Any, pairs: int) -> list[tuple[str, 
 def swapped_scores(footage: FootageSet, generator: Any, pairs: int = 96) -> dict[str, trials.Value]:
     """``content``, ``motion``: the share of swapped clips whose content is nearer to the first clip's than to
     the second's, and whose motion is nearer to the second's; ``content-ratio``, ``motion-ratio``: the
-    distance to the clip that it was taken from, over that to the other. ``action``: the share that shows the
-    second caption's action; ``action-unswapped``: of the second clips themselves."""
+    distance to the clip that it was taken from, over that to the other, where there is any. ``action``: the
+    share that shows the second caption's action; ``action-unswapped``: of the second clips themselves."""
     _, second, made = zip(*swapped(footage, generator, pairs), strict=True)
     a, b, swap = zip(*made, strict=True)
     found: dict[str, trials.Value] = {}
@@ -173,7 +173,8 @@ def swapped_scores(footage: FootageSet, generator: Any, pairs: int = 96) -> dict
         near = np.array([np.linalg.norm(of(x) - of(y)) for x, y in zip(swap, source, strict=True)])
         far = np.array([np.linalg.norm(of(x) - of(y)) for x, y in zip(swap, other, strict=True)])
         found[name] = trials.mean((near < far).tolist(), shares=True)
-        found[f"{name}-ratio"] = [float(near.mean() / max(far.mean(), 1e-9))]
+        if far.any():
+            found[f"{name}-ratio"] = [float(near.mean() / far.mean())]
     captions = footage.captions("train")
     wanted = [captions[text] for text in second]
     for name, clips in (("action", swap), ("action-unswapped", b)):
@@ -258,7 +259,8 @@ def table(footage: FootageSet, families: Sequence[str]) -> str:
     if swap := scores.get("moco-gan", {}).get("swap"):
         names = ("content", "motion", "action", "action-unswapped")
         cells = [trials.percent(swap[name]) for name in names]
-        cells += [f"{swap[f'{name}-ratio'][0]:.2f}" for name in ("content", "motion")]
+        ratios = [swap.get(f"{name}-ratio") for name in ("content", "motion")]
+        cells += ["" if ratio is None else f"{ratio[0]:.2f}" for ratio in ratios]
         titles = ["content kept", "motion exchanged", "B's action", "B's action in B itself"]
         titles += ["content: distance to A / to B", "motion: distance to B / to A"]
         text += "\n\n" + trials.markdown(titles, [["swapped", *cells]])
