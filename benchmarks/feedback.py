@@ -1,7 +1,7 @@
 """What the feedback loop gains in each round, to the judge that it follows and in truth.
 
     python benchmarks/feedback.py train [NAME ...] [--threads 1]
-    python benchmarks/feedback.py score [NAME ...] [--rounds 6] [--prompts 96]
+    python benchmarks/feedback.py score [NAME ...] [--rounds 4] [--prompts 48]
 
 ``train`` makes a judge (``damsm``), a second one that no loop follows (``vilbert``), and networks that make
 clips and have learned for too short a time on purpose, so that drafts err. Clips are of one thing at rest,
@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,21 @@ class Scorer:
     """Says of clips what both judges and the reader find; of each clip once."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[int, dict[str, Any]] = {}
+
+    @cached_property
+    def judge(self) -> Any:
+        return self._agreement(JUDGE)
+
+    @cached_property
+    def other(self) -> Any:
+        return self._agreement(OTHER_JUDGE)
+
+    def _agreement(self, name: str) -> Any:
         from scenewright.generation.matching import load_agreement
 
-        self.judge, self.other = (load_agreement(folder / part / "model") for part in (JUDGE, OTHER_JUDGE))
-        self._known: dict[int, dict[str, Any]] = {}
+        return load_agreement(self._folder / name / "model")
 
     def __call__(self, clips: Sequence[Any], prompts: Sequence[Any]) -> list[dict[str, Any]]:
         """Of each clip of a prompt: how likely its own text is among others, and the facts that the reader
@@ -144,17 +156,6 @@ class Scorer:
             }
             self._known[id(clip)] = {"clip": clip, **scores, **{fact: right[fact] for fact in FACTS}}
         return [self._known[id(clip)] for clip in clips]
-
-
-def judged(
-    scorer: Scorer, generator: Any, way: str, prompts: Sequence[Any], rounds: int
-) -> list[list[dict[str, Any]]]:
-    """For each round, what is said of the kept draft of each prompt."""
-    from scenewright.generation.feedback import Feedback
-
-    loop = Feedback(generator, scorer.judge, by=way, rounds=rounds, near=near)
-    kept = [list(loop.drafts(prompt)) for prompt in prompts]
-    return [scorer([drafts[number].clip for drafts in kept], prompts) for number in range(rounds + 1)]
 
 
 def agreement(judge: Any, clip: Any, texts: Sequence[str]) -> float:
@@ -197,18 +198,23 @@ def sheet(found: Sequence[Sequence[dict[str, Any]]], prompts: Sequence[Any], fil
 
 
 def score(folder: Path, name: str, count: int, rounds: int, images: Path) -> None:
+    from scenewright.generation.feedback import Feedback
     from scenewright.generation.loading import load_generator
     from scenewright.generation.oracle import Oracle
 
     columns = ("judge", "other", "all facts", *FACTS)
     prompts, scorer = asked(count), Scorer(folder)
     size = (SCENES["width"], SCENES["height"])
-    true = scorer(Oracle(size, SCENES["num_frames"], SCENES["fps"]).generate(prompts), prompts)
+    oracle = Oracle(size, SCENES["num_frames"], SCENES["fps"])
     generator = load_generator(folder / name / "model")
     for way in WAYS[name]:
         began = time.process_time()
-        found = judged(scorer, generator, way, prompts, rounds)
-        print(f"\n{name}, {way} ({(time.process_time() - began) / count:.1f} core-seconds a prompt)\n")
+        loop = Feedback(generator, scorer.judge, by=way, rounds=rounds, near=near)
+        kept = [list(loop.drafts(prompt)) for prompt in prompts]
+        seconds = (time.process_time() - began) / count
+        found = [scorer([drafts[number].clip for drafts in kept], prompts) for number in range(rounds + 1)]
+        true = scorer(oracle.generate(prompts), prompts)
+        print(f"\n{name}, {way} ({seconds:.1f} core-seconds a prompt)\n")
         print("| round | " + " | ".join(columns) + " |")
         print("|---" * (len(columns) + 1) + "|")
         for number, row in enumerate(found):
@@ -223,8 +229,8 @@ def main() -> None:
     parser.add_argument("what", choices=("train", "score"))
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"[default: all: {', '.join(NETWORKS)}]")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--prompts", type=int, default=96, help="to score by")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--prompts", type=int, default=48, help="to score by")
     parser.add_argument("--folder", type=Path, default=Path("runs/feedback"))
     parser.add_argument("--images", type=Path, default=IMAGES, help="where contact sheets are drawn")
     options = parser.parse_args()
