@@ -224,7 +224,7 @@ COLUMNS = {
     ),
     "shapes": (
         ("ACD", "acd-32", 2),
-        ("frames without a shape", "empty-32", None),
+        ("frames with a shape", "shape", None),
         ("moves as said", "action-held-out", None),
         ("Fréchet", "frechet", 1),
         ("kernel", "kernel", 2),

@@ -20,6 +20,8 @@ HELD_OUT_PEOPLE = ("2", "7")
 WAYS = {"0": ("up", "a shape moves up"), "1": ("left", "a shape moves to the left")}
 #: Shapes of each way that are trained on, and that are held out.
 SHAPES, HELD_OUT_SHAPES = 2000, 256
+#: Pixels of real shapes, the fewest and the most; a made one may have half, or twice, as many.
+PIXELS = (47, 196)
 #: Pixels that a shape must come forward in a clip to count as moving that way.
 FORWARD = 8.0
 
@@ -158,13 +160,18 @@ class Shapes(FootageSet):
         return shape_path(clip).ravel()
 
     def further(self, clips: Sequence[np.ndarray]) -> dict[str, Any]:
+        """``acd-N``, by thresholds of N of 255; ``shape``: the share of frames in which there is about as
+        much to see as a shape, without which the former says nothing."""
         from scenewright.evaluation.motion import content_distance
+        from scenewright.evaluation.motion.content import THRESHOLD
 
         found: dict[str, Any] = {}
         for threshold in (16, 32, 64):
-            values, empty = zip(*(content_distance(clip, threshold) for clip in clips), strict=True)
+            values = [content_distance(clip, threshold).value for clip in clips]
             found[f"acd-{threshold}"] = trials.mean(values)
-            found[f"empty-{threshold}"] = trials.mean(empty, shares=True)
+        shown = [(clip.max(-1) >= THRESHOLD).sum((1, 2)) for clip in clips]
+        fits = [((PIXELS[0] / 2 <= n) & (n <= 2 * PIXELS[1])).mean() for n in shown]
+        found["shape"] = trials.mean(fits, shares=True)
         return found
 
 

@@ -72,6 +72,15 @@ def test_strips_become_clips_of_every_second_frame_that_say_which_way(shapes):
         assert [content_distance(clip).value for clip in clips] == [0.0] * len(clips)
     assert not {row["file"] for row in train[1]} & {row["file"] for row in held_out[1]}
     assert shapes.captions("train") == {"a shape moves up": "up", "a shape moves to the left": "left"}
+    found = shapes.further(train[0])
+    assert found["acd-32"][0] == 0.0
+    assert found["shape"][0] == 1.0
+    specks = np.zeros((16, 64, 64, 3), np.uint8)
+    specks[:, 3, :9] = 40
+    found = shapes.further([specks, np.full_like(specks, 40), train[0][0]])
+    # What shows hardly anything, or all over, keeps its colour; but it is no shape.
+    assert found["acd-32"][0] == 0.0
+    assert found["shape"][0] == pytest.approx(1 / 3)
     assert shapes.actions_of([np.zeros((16, 64, 64, 3), np.uint8)]) == ["none"]
 
 
