@@ -227,7 +227,7 @@ def counts_of(
 def sound_table(root: Path, held: Held, fps: float) -> None:
     rng = np.random.default_rng(0)
     print(f"\n{sum(map(len, held.events))} events in {len(held.events)} clips\n")
-    print("| Events from | F1 of onsets | F1, with their kinds | precision | recall |")
+    print("| Events from | F1 of onsets | F1, with their kinds | precision, so | recall, so |")
     print("|---|---|---|---|---|")
     for way, found in event_rows(root, held, fps).items():
         cells = []

@@ -36,7 +36,7 @@ class SoundToSightObjectiveConfig(Config):
     ``caption_dropout``: how often it comes without its caption, as it may when it is made."""
 
     name: Literal["sound_to_sight"] = "sound_to_sight"
-    gradient: float = Field(default=0.5, ge=0)
+    gradient: float = Field(default=0.0, ge=0)
     divergence: float = Field(default=1e-4, ge=0)
     free: float = Field(default=1.0, ge=0)
     own_frames: float = Field(default=0.5, ge=0, le=1)
