@@ -2,77 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from scenewright.clip import Clip, Prompt, Waveform, frames_to_tensor, tensor_to_frames
-from scenewright.generation.generator import Progress
 from scenewright.generation.network_folder import is_of, load_network, save_network
-from scenewright.generation.requests import check_length, check_nothing_to_sample, given_places, notes_of
+from scenewright.generation.network_generator import NetworkGenerator
+from scenewright.generation.requests import check_length, given_places
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.settings import SamplingSettings
 from scenewright.media.mel import mel_frames
-from scenewright.models.sound_to_sight import SoundToSight, SoundToSightConfig
+from scenewright.models.sound_to_sight import SoundToSight
 from scenewright.seeds import keyed_generator
-from scenewright.text.tokenizer import TextTokenizer
 
 
 @dataclass(eq=False)
-class SoundToSightGenerator:
-    """A :class:`~scenewright.generation.generator.Generator` of prompts with first frames and a sound; their
-    text may be empty. ``words``: those of its training captions."""
+class SoundToSightGenerator(NetworkGenerator):
+    """Of prompts with first frames and a sound; their text may be empty. Clips have the sound."""
 
     model: SoundToSight
-    tokenizer: TextTokenizer
-    words: frozenset[str] = frozenset()
-    name: str = "unnamed"
-    model_hash: str = ""
-
-    def __post_init__(self) -> None:
-        self.model.eval()
-
-    @property
-    def config(self) -> SoundToSightConfig:
-        return self.model.config
-
-    @property
-    def settings(self) -> SamplingSettings | None:
-        return None
-
-    @property
-    def native_size(self) -> tuple[int, int]:
-        return self.config.width_pixels, self.config.height
-
-    @property
-    def most_frames(self) -> int | None:
-        return self.config.num_frames
-
-    @property
-    def fps(self) -> float:
-        return self.config.fps
-
-    @property
-    def identity(self) -> str:
-        return hashlib.sha256((self.model_hash + self.config.model_dump_json()).encode()).hexdigest()[:16]
-
-    def untrained(self, seed: int) -> SoundToSightGenerator:
-        """The same with fresh random weights."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SoundToSight(self.config)
-        return replace(self, model=network, name=f"{self.name}-untrained", model_hash=f"untrained {seed}")
-
-    def recommended(
-        self, *, fast: bool = False, changes: Mapping[str, Any] | None = None
-    ) -> SamplingSettings | None:
-        check_nothing_to_sample(self.name, fast, changes)
-        return None
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         for prompt in prompts:
@@ -89,28 +41,12 @@ class SoundToSightGenerator:
                 )
 
     def notes(self, prompt: Prompt) -> list[str]:
-        notes = notes_of(self.name, self.words, self.native_size, prompt)
+        notes = super().notes(prompt)
         seconds = self._count(prompt) / self.fps
         if prompt.sound is not None and abs(prompt.sound.seconds - seconds) > 0.5 / self.fps:
             rest = "what follows it is silent" if prompt.sound.seconds < seconds else "the rest is not heard"
             notes.append(f"the sound is {prompt.sound.seconds:.1f} s and the video {seconds:.1f} s; {rest}")
         return notes
-
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        settings: SamplingSettings | None = None,
-        progress: Progress | None = None,
-    ) -> list[Clip]:
-        """One clip a prompt, with the prompt's sound. Raises ``ValueError`` where the sound or a first frame
-        is missing, or the length is more than the network makes."""
-        self.check(prompts, settings)
-        clips = []
-        for index, prompt in enumerate(prompts):
-            clips.append(self._generate_one(prompt))
-            if progress is not None:
-                progress(index, 1, 1)
-        return clips
 
     @torch.inference_mode()
     def continued(
@@ -118,7 +54,7 @@ class SoundToSightGenerator:
     ) -> torch.Tensor:
         """uint8 (B, T, H, W, 3): clips that begin with the frames ``given``, uint8 (B, n, H, W, 3), to
         ``sound``, float32 (B, T, F), see :func:`scenewright.media.mel.mel_frames`."""
-        device = next(self.model.parameters()).device
+        device = self.device
         ids, mask = self.tokenizer.batch(texts, self.config.text.max_tokens)
         # As many numbers for any length, so that a shorter clip is the beginning of a longer one.
         shape = (self.config.num_frames - 1, self.config.latents)
