@@ -157,7 +157,7 @@ def test_what_it_looks_at_is_drawn(trained, tmp_path):
         ({"stages": (Stage(steps=1, batch=1, data=StreamConfig()),)}, "the network is for"),
         (
             {"stages": (Stage(steps=1, batch=1, data=WORLD.model_copy(update={"facts": ("things",)})),)},
-            "only objective.name = adversarial uses data.facts",
+            "nothing here uses data.facts",
         ),
         ({"validation": ValidationConfig(data=StreamConfig())}, "the network is for"),
     ],
