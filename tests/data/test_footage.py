@@ -176,7 +176,7 @@ def test_one_of_several_captions_is_chosen_anew(tmp_path):
 
 def test_what_nobody_knows_of_footage_is_refused(packed, tmp_path):
     for asked in ({"facts": ("things",)}, {"layouts": "beside"}):
-        with pytest.raises(ValueError, match="holds footage; where its things are, nobody knows"):
+        with pytest.raises(ValueError, match="holds footage; where its things are and what they sound like"):
             next(batches(stream(packed, **asked), 2, 0, 1, workers=0))
     with pytest.raises(ValueError, match=r"holds clips of 12\.5 frames a second; set data\.fps to that"):
         next(batches(stream(packed, fps=8.0), 2, 0, 1, workers=0))

@@ -69,8 +69,8 @@ def save_network(
     folder: Path,
     dtype: torch.dtype,
 ) -> None:
-    """Write a model's folder; every file appears whole or not at all. ``network.config`` has its sizes; it
-    has ``text`` where the network reads, and then there is a ``tokenizer``."""
+    """Write a model's folder; every file appears whole or not at all. ``network.config`` has its sizes. A
+    network that reads no texts says ``reads_texts = False``, and has no ``tokenizer``."""
     sizes = network.config.model_dump(mode="json")
     card = NetworkCard(family=sizes["family"], name=name, network=sizes)
     with replacing(folder) as new:
@@ -98,6 +98,7 @@ def load_network(folder: Path, kind: type[nn.Module], what: str) -> Opened:
     except ValidationError as error:
         raise ModelError(f"{file}: {validation_summary(error, NetworkCard)}") from None
     load_weights(network, folder)
-    tokenizer, words = load_vocabulary(folder) if hasattr(network.config, "text") else (None, frozenset())
+    reads = getattr(network, "reads_texts", True)
+    tokenizer, words = load_vocabulary(folder) if reads else (None, frozenset())
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     return Opened(network, tokenizer, words, card.name, digest)

@@ -70,6 +70,7 @@ class SightToSound(nn.Module):
     """See above."""
 
     Config = SightToSoundConfig
+    reads_texts = False
 
     def __init__(self, config: SightToSoundConfig) -> None:
         super().__init__()
