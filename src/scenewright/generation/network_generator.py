@@ -1,4 +1,4 @@
-"""What generators have in common whose network makes whole clips, with nothing to choose in how it samples."""
+"""What generators share whose network makes whole clips, with nothing to choose in how it samples."""
 
 from __future__ import annotations
 
