@@ -235,7 +235,8 @@ def sound_table(root: Path, held: Held, fps: float) -> None:
     print(f"\n{sum(map(len, held.events))} events in {len(held.events)} clips\n")
     print("| Events from | F1 of onsets | F1, with their kinds | precision, so | recall, so |")
     print("|---|---|---|---|---|")
-    for way, found in event_rows(root, held, fps).items():
+    rows = event_rows(root, held, fps)
+    for way, found in rows.items():
         cells = []
         for kinds in (False, True):
             counts = counts_of(held, found, fps, kinds)
@@ -246,6 +247,26 @@ def sound_table(root: Path, held: Held, fps: float) -> None:
             cells.append(f"{200 * matched / (true + said):.0f} ({100 * low:.0f}–{100 * high:.0f})")
         cells += [f"{100 * matched / max(said, 1):.0f}", f"{100 * matched / true:.0f}"]
         print(f"| {way} | " + " | ".join(cells) + " |")
+    kinds_table(held, rows["network"], fps)
+
+
+def kinds_table(held: Held, found: Sequence[Sequence[tuple[str, float]]], fps: float) -> None:
+    """Of each kind of sound, how many there are, are said, and are said rightly."""
+    from scenewright.evaluation.sound import event_scores
+    from scenewright.world.hearing import SOUND_KINDS, event_table
+
+    print("\n| Kind | there | said | rightly |\n|---|---|---|---|")
+    for kind in SOUND_KINDS:
+        right, there, said = 0, 0, 0
+        for true, events in zip(held.events, found, strict=True):
+            a = [event.start for event in true if event.kind == kind]
+            b = [start for name, start in events if name == kind]
+            right += round(event_scores(a, b, 0.5 / fps).recall * len(a))
+            there, said = there + len(a), said + len(b)
+        print(f"| {kind} | {there} | {said} | {right} |")
+    frames = held.frames.shape[1]
+    told = sum(int(event_table(true, frames, fps)[..., 0].sum()) for true in held.events)
+    print(f"\n{sum(map(len, held.events)) - told} events begin in a frame with another of their kind")
 
 
 def _share(errors: np.ndarray, whole: np.ndarray) -> str:
