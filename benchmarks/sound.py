@@ -29,6 +29,8 @@ RECIPES = ("sound2sight", "sight2sound")
 CLIPS = 2000
 #: Clips that are judged have another seed than those of training and validation.
 HELD_OUT = 9304
+#: What takes no network.
+HOLDING = "first frame held"
 #: Shown: the first clip of each of these motions.
 SHOWN = ("roll", "slide", "jump", "grow")
 
@@ -112,7 +114,7 @@ def continuations(folder: Path, held: Held) -> dict[str, np.ndarray]:
         ]
         made[way] = torch.cat(pieces).numpy()
     last = given[:, -1:]
-    return made | {"first frame held": np.repeat(last, held.frames.shape[1], 1)}
+    return made | {HOLDING: np.repeat(last, held.frames.shape[1], 1)}
 
 
 def _next_of_another_motion(scenes: Sequence[Any], index: int) -> int:
@@ -124,22 +126,22 @@ def _next_of_another_motion(scenes: Sequence[Any], index: int) -> int:
 
 
 def sight_table(held: Held, made: dict[str, np.ndarray]) -> None:
-    from scenewright.evaluation.fidelity.pixels import psnr
+    from scenewright.evaluation.fidelity.pixels import mse, psnr
     from scenewright.evaluation.fidelity.similarity import ssim
 
     kinds = _kinds(held)
     moving = [index for index, kind in enumerate(kinds) if kind != "still"]
     print(f"\nFrames that are not given, of {len(moving)} clips with a motion, out of {len(kinds)}\n")
-    print("| Frames from | PSNR | SSIM | PSNR less than with its own sound |")
-    print("|---|---|---|---|")
-    own: np.ndarray | None = None
-    for way, clips in made.items():
-        pairs = [(held.frames[i, 1:], clips[i, 1:]) for i in range(len(clips))]
-        ratios = np.array([psnr(a, b)[0] for a, b in pairs])
-        alike = [ssim(a, b)[0] for a, b in pairs]
-        own = ratios if own is None else own
-        cells = [_cell(ratios[moving], 1), _cell(np.array(alike)[moving], 3)]
-        cells.append("" if own is ratios else _cell((own - ratios)[moving], 1))
+    print("| Frames from | squared error, % of holding | PSNR | less than with its own sound | SSIM |")
+    print("|---|---|---|---|---|")
+    pairs = {way: [(held.frames[i, 1:], clips[i, 1:]) for i in moving] for way, clips in made.items()}
+    errors = {way: np.array([mse(a, b).mean() for a, b in both]) for way, both in pairs.items()}
+    ratios = {way: np.array([psnr(a, b)[0] for a, b in both]) for way, both in pairs.items()}
+    own, *others = made
+    for way, both in pairs.items():
+        cells = [_share(errors[way], errors[HOLDING]), _cell(ratios[way], 1)]
+        cells.append(_cell(ratios[own] - ratios[way], 2) if way in others else "")
+        cells.append(_cell(np.array([ssim(a, b)[0] for a, b in both]), 3))
         print(f"| {way} | " + " | ".join(cells) + " |")
     by_kind: dict[str, list[int]] = {}
     for index, kind in enumerate(kinds):
@@ -229,7 +231,8 @@ def sound_table(root: Path, held: Held, fps: float) -> None:
     print(f"\n{sum(map(len, held.events))} events in {len(held.events)} clips\n")
     print("| Events from | F1 of onsets | F1, with their kinds | precision, so | recall, so |")
     print("|---|---|---|---|---|")
-    for way, found in event_rows(root, held, fps).items():
+    rows = event_rows(root, held, fps)
+    for way, found in rows.items():
         cells = []
         for kinds in (False, True):
             counts = counts_of(held, found, fps, kinds)
@@ -240,6 +243,33 @@ def sound_table(root: Path, held: Held, fps: float) -> None:
             cells.append(f"{200 * matched / (true + said):.0f} ({100 * low:.0f}–{100 * high:.0f})")
         cells += [f"{100 * matched / max(said, 1):.0f}", f"{100 * matched / true:.0f}"]
         print(f"| {way} | " + " | ".join(cells) + " |")
+    kinds_table(held, rows["network"], fps)
+
+
+def kinds_table(held: Held, found: Sequence[Sequence[tuple[str, float]]], fps: float) -> None:
+    """Of each kind of sound, how many there are, are said, and are said rightly."""
+    from scenewright.evaluation.sound import event_scores
+    from scenewright.world.hearing import SOUND_KINDS, event_table
+
+    print("\n| Kind | there | said | rightly |\n|---|---|---|---|")
+    for kind in SOUND_KINDS:
+        right, there, said = 0, 0, 0
+        for true, events in zip(held.events, found, strict=True):
+            a = [event.start for event in true if event.kind == kind]
+            b = [start for name, start in events if name == kind]
+            right += round(event_scores(a, b, 0.5 / fps).recall * len(a))
+            there, said = there + len(a), said + len(b)
+        print(f"| {kind} | {there} | {said} | {right} |")
+    frames = held.frames.shape[1]
+    told = sum(int(event_table(true, frames, fps)[..., 0].sum()) for true in held.events)
+    print(f"\n{sum(map(len, held.events)) - told} events begin in a frame with another of their kind")
+
+
+def _share(errors: np.ndarray, whole: np.ndarray) -> str:
+    """All errors of clips as a part of all others, in per cent, and its interval."""
+    drawn = np.random.default_rng(0).integers(0, len(errors), (4000, len(errors)))
+    low, high = np.percentile(errors[drawn].sum(1) / whole[drawn].sum(1), [2.5, 97.5])
+    return f"{100 * errors.sum() / whole.sum():.0f} ({100 * low:.0f}–{100 * high:.0f})"
 
 
 def _cell(values: np.ndarray, digits: int) -> str:
