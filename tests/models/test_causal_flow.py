@@ -111,9 +111,12 @@ def test_guidance_works_on_its_interval_only(generator):
 
 
 def test_progress_counts_the_steps_of_all_parts(generator):
-    seen = []
-    generator.generate([Prompt(text="a red cube")], progress=lambda *at: seen.append(at))
-    assert seen == [(0, step, 8) for step in range(1, 9)]
+    for frames, parts in ((None, 4), (21, 11)):
+        seen = []
+        prompt = Prompt(text="a red cube", num_frames=frames)
+        generator.generate([prompt], progress=lambda *at, seen=seen: seen.append(at))
+        assert generator.parts(prompt) == parts
+        assert seen == [(0, step, 2 * parts) for step in range(1, 2 * parts + 1)]
 
 
 @pytest.mark.parametrize(

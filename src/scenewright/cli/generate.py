@@ -178,6 +178,7 @@ def generate(
     from scenewright.clip import Prompt
     from scenewright.generation.extending import check_extension, extendable, pieces
     from scenewright.generation.loading import load_generator
+    from scenewright.generation.streaming import StreamingTextToVideo
     from scenewright.media import decode, decode_audio
     from scenewright.production import produce
 
@@ -202,11 +203,12 @@ def generate(
     ]
     paths = _paths(prompts, output, kind, overwrite=overwrite)
     pipeline, passes = load_generator(model), 1
+    parts = pipeline.parts(prompts[0]) if isinstance(pipeline, StreamingTextToVideo) else 1
     if feedback is not None:
         pipeline = _with_feedback(pipeline, feedback, feedback_by, rounds, texts)
         passes = pipeline.passes
     settings = pipeline.recommended(fast=fast, changes=sampling)
-    before, parts = None, 1
+    before = None
     if extended is not None:
         before = decode(extended, fps=pipeline.fps, audio=False)
         extending = extendable(pipeline)

@@ -33,6 +33,10 @@ class StreamingTextToVideo(TextToVideo):
     def most_frames(self) -> int | None:
         return None
 
+    def parts(self, prompt: Prompt) -> int:
+        """How many parts a clip of the prompt is made in."""
+        return self._native_frames(prompt) // self.model.config.patch[0]
+
     @torch.inference_mode()
     def stream(
         self,
@@ -51,7 +55,7 @@ class StreamingTextToVideo(TextToVideo):
         self.check([prompt], settings)
         config, size = self.model.config, wanted_size(prompt, self.native_size)
         shape = (1, config.channels, config.patch[0], config.height, config.width_pixels)
-        parts = self._native_frames(prompt) // config.patch[0]
+        parts = self.parts(prompt)
         left = prompt.num_frames or self.usual_frames
         texts = self._read(prompt, [prompt.text, prompt.negative][: 1 if settings.guidance_scale == 1 else 2])
         decoded: TimeCache = {}
