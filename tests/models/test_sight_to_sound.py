@@ -205,3 +205,5 @@ def test_recipes_that_do_not_fit():
             TrainingRecipe(stages=(Stage(steps=1, data=data),), **settings)
     with pytest.raises(ValueError, match="trained by objective"):
         TrainingRecipe(stages=stages, **{**settings, "objective": {"name": "sound_to_sight"}})
+    with pytest.raises(ValueError, match="reads no texts; leave text_init_from out"):
+        TrainingRecipe(stages=stages, text_init_from="judge", **settings)

@@ -81,6 +81,8 @@ class SightToSoundFamily(PixelReaderFamily):
     @staticmethod
     def check(recipe: TrainingRecipe) -> None:
         PixelReaderFamily.check_parts(recipe)
+        if recipe.text_init_from is not None:
+            raise ValueError("a sight-to-sound network reads no texts; leave text_init_from out")
         _check_sound(recipe, "sight_to_sound", SightToSoundObjectiveConfig)
 
     def prepare(self) -> None:
