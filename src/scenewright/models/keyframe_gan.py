@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
+from scenewright.models.blocks.drawer import Drawer
 from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
@@ -125,11 +126,7 @@ class KeyframeGAN(DirectNetwork):
         self.query = nn.Linear(config.plan, width, bias=False)
         self.planner = nn.LSTMCell(width, config.plan)
         condition = config.plan + width + config.noise
-        self.start = nn.Linear(condition, grown.channels[0] * grown.places)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(2, inside, out, up[1:], condition) for inside, out, up in grown.blocks
-        )
-        self.painter = Painter(grown.channels[-1])
+        self.draw = Drawer(grown, condition)
         self.filler = GapFiller(*config.filling, width)
 
     @property
@@ -138,10 +135,8 @@ class KeyframeGAN(DirectNetwork):
 
     def make(self, text: EncodedText, noise: torch.Tensor, real_BCTHW: torch.Tensor | None = None) -> Made:
         plans_BKE = self._plans(text, noise)
-        x = self.start(plans_BKE.flatten(0, 1)).unflatten(-1, (-1, *self.config.growth.start[1:]))
-        for block in self.blocks:
-            x = block(x, plans_BKE.flatten(0, 1))
-        keys = self.painter(x).tanh().unflatten(0, (-1, self.config.keyframes)).movedim(1, 2)
+        drawn = self.draw(plans_BKE.flatten(0, 1)).tanh()
+        keys = drawn.unflatten(0, (-1, self.config.keyframes)).movedim(1, 2)
         penalties = {}
         if real_BCTHW is not None:
             filled = self._filled(real_BCTHW[:, :, :: self.config.every], text.pooled)

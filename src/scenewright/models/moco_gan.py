@@ -16,7 +16,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from scenewright.models.blocks.convolution import Painter, ResidualBlock
+from scenewright.models.blocks.drawer import Drawer
 from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
@@ -57,11 +57,7 @@ class MoCoGAN(DirectNetwork):
         self.moves = nn.GRUCell(action + config.motion, config.codes)
         self.first_motion = nn.Linear(action, config.codes)
         condition = width + config.content + config.codes
-        self.start = nn.Linear(condition, grown.channels[0] * grown.places)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(2, inside, out, up[1:], condition) for inside, out, up in grown.blocks
-        )
-        self.painter = Painter(grown.channels[-1])
+        self.draw = Drawer(grown, condition)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -90,8 +86,5 @@ class MoCoGAN(DirectNetwork):
             codes.append(code)
         content = torch.cat([content_BD, of_content], -1)[:, None].expand(-1, config.num_frames, -1)
         condition = torch.cat([content, torch.stack(codes, 1)], -1).flatten(0, 1)
-        x = self.start(condition).unflatten(-1, (-1, *config.growth.start[1:]))
-        for block in self.blocks:
-            x = block(x, condition)
-        frames = self.painter(x).tanh().unflatten(0, (-1, config.num_frames))
+        frames = self.draw(condition).tanh().unflatten(0, (-1, config.num_frames))
         return Made((frames.movedim(1, 2),), actions=actions_BA)

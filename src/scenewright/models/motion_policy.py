@@ -30,7 +30,8 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
 
-from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv, group_norm
+from scenewright.models.blocks.convolution import conv, group_norm
+from scenewright.models.blocks.drawer import Drawer
 from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.blocks.initial import zeros
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
@@ -110,24 +111,6 @@ class Rollout(NamedTuple):
     def entropy(self) -> torch.Tensor:
         """(B, T): of each Gaussian, in nats."""
         return (self.spreads + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
-
-
-class Drawer(nn.Module):
-    """A condition (B, E) to a picture (B, out, H, W), by doublings."""
-
-    def __init__(self, grown: Growth, condition: int, out: int) -> None:
-        super().__init__()
-        self.start_size = grown.start[1:]
-        self.start = nn.Linear(condition, grown.channels[0] * grown.places)
-        self.blocks = nn.ModuleList(ResidualBlock(2, a, b, up[1:], condition) for a, b, up in grown.blocks)
-        self.paint = Painter(grown.channels[-1], out)
-
-    def forward(self, condition_BE: torch.Tensor) -> torch.Tensor:
-        x = self.start(condition_BE).unflatten(-1, (-1, *self.start_size))
-        for block in self.blocks:
-            x = block(x, condition_BE)
-        painted: torch.Tensor = self.paint(x)
-        return painted
 
 
 class Locator(nn.Module):

@@ -12,42 +12,18 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
-from scenewright.config import Config
-from scenewright.models.blocks.frames import FrameEncoder
-from scenewright.models.blocks.growth import Growth, growth
+from scenewright.models.blocks.frames import FrameEncoder, FrameNetworkConfig
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.world.hearing import SOUND_KINDS
 from scenewright.world.scene import MATERIALS
 
 
-class SightToSoundConfig(Config):
-    """``num_frames``: seen at once, of clips of any length. ``channels``, ``least``: of what sees frames, see
-    :func:`.blocks.growth.growth`. ``layers``, ``heads``: of the transformer."""
+class SightToSoundConfig(FrameNetworkConfig):
+    """``num_frames``: seen at once, of clips of any length."""
 
     family: Literal["sight-to-sound"] = "sight-to-sound"
-    num_frames: int = Field(default=8, ge=2)
-    height: int = 32
-    width_pixels: int = 32
-    fps: float = Field(default=4.0, gt=0)
-    channels: int = Field(default=64, ge=8)
-    least: int = Field(default=24, ge=8)
-    width: int = Field(default=128, ge=8)
-    layers: int = Field(default=2, ge=1)
-    heads: int = Field(default=4, ge=1)
-
-    @property
-    def growth(self) -> Growth:
-        return growth((1, self.height, self.width_pixels), self.channels, self.least)
-
-    @model_validator(mode="after")
-    def _check(self) -> SightToSoundConfig:
-        _ = self.growth
-        if self.width % self.heads:
-            raise ValueError(f"width = {self.width} is not a multiple of heads = {self.heads}")
-        return self
 
 
 class Sounding(NamedTuple):

@@ -20,12 +20,10 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
 
-from scenewright.config import Config
 from scenewright.media.mel import FEATURES
 from scenewright.models.blocks.attention import KeyValueCache
-from scenewright.models.blocks.frames import FrameDecoder, FrameEncoder
+from scenewright.models.blocks.frames import FrameDecoder, FrameEncoder, FrameNetworkConfig
 from scenewright.models.blocks.gaussian import Gaussian
-from scenewright.models.blocks.growth import Growth, growth
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 
@@ -37,36 +35,19 @@ QUIET = -4.0
 State = tuple[torch.Tensor, torch.Tensor]
 
 
-class SoundToSightConfig(Config):
-    """``given``: the frames that a clip begins with; the others are made. ``channels``, ``least``: of what
-    sees and draws frames, see :func:`.blocks.growth.growth`. ``latents``: numbers a frame that neither sound
-    nor past decide. ``layers``, ``heads``: of the transformer."""
+class SoundToSightConfig(FrameNetworkConfig):
+    """``given``: the frames that a clip begins with; the others are made. ``latents``: numbers a frame that
+    neither sound nor past decide."""
 
     family: Literal["sound-to-sight"] = "sound-to-sight"
     text: TextEncoderConfig = TextEncoderConfig(kind="lstm", width=128, layers=1)
     given: int = Field(default=1, ge=1)
-    num_frames: int = Field(default=8, ge=2)
-    height: int = 32
-    width_pixels: int = 32
-    fps: float = Field(default=4.0, gt=0)
-    channels: int = Field(default=64, ge=8)
-    least: int = Field(default=24, ge=8)
-    width: int = Field(default=128, ge=8)
-    layers: int = Field(default=2, ge=1)
-    heads: int = Field(default=4, ge=1)
     latents: int = Field(default=8, ge=1)
 
-    @property
-    def growth(self) -> Growth:
-        return growth((1, self.height, self.width_pixels), self.channels, self.least)
-
     @model_validator(mode="after")
-    def _check(self) -> SoundToSightConfig:
-        _ = self.growth
+    def _check_given(self) -> SoundToSightConfig:
         if self.given >= self.num_frames:
             raise ValueError(f"given = {self.given} of {self.num_frames} frames leaves nothing to make")
-        if self.width % self.heads:
-            raise ValueError(f"width = {self.width} is not a multiple of heads = {self.heads}")
         return self
 
 

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from scenewright.models.blocks.convolution import Painter, ResidualBlock
+from scenewright.models.blocks.drawer import Drawer
 from scenewright.models.blocks.growth import growth
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
 
@@ -25,25 +25,14 @@ class TwoStreams(nn.Module):
 
     def __init__(self, size: tuple[int, int, int], condition: int, channels: int, least: int) -> None:
         super().__init__()
-        self.grown = grown = growth(size, channels, least)
-        _, rows, columns = grown.start
-        self.front_start = nn.Linear(condition, channels * grown.places)
-        self.back_start = nn.Linear(condition, channels * rows * columns)
-        self.front = nn.ModuleList(ResidualBlock(3, a, b, up, condition) for a, b, up in grown.blocks)
-        self.back = nn.ModuleList(ResidualBlock(2, a, b, up[1:], condition) for a, b, up in grown.blocks)
-        self.paint_front = Painter(grown.channels[-1], 4)
-        self.paint_back = Painter(grown.channels[-1])
+        grown = growth(size, channels, least)
+        self.front = Drawer(grown, condition, out=4, dims=3)
+        self.back = Drawer(grown, condition)
 
     def forward(self, condition_BE: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        front = self.front_start(condition_BE).unflatten(-1, (-1, *self.grown.start))
-        back = self.back_start(condition_BE).unflatten(-1, (-1, *self.grown.start[1:]))
-        for block in self.front:
-            front = block(front, condition_BE)
-        for block in self.back:
-            back = block(back, condition_BE)
-        painted = self.paint_front(front)
+        painted = self.front(condition_BE)
         mask = painted[:, 3:].sigmoid()
-        picture = self.paint_back(back).tanh()[:, :, None]
+        picture = self.back(condition_BE).tanh()[:, :, None]
         return mask * painted[:, :3].tanh() + (1 - mask) * picture, mask
 
 

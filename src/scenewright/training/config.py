@@ -123,8 +123,8 @@ class TrainingRecipe(Config):
         beside = [name for name in ("init_from", "text_encoder") if getattr(self, name) is not None]
         if self.text_init_from is not None and beside:
             raise ValueError(f"text_init_from and {beside[0]} both give a text encoder; leave one out")
-        used = {"adversarial", "sound_to_sight", "sight_to_sound"}
-        factual = any((stage.objective or self.objective).name in used for stage in self.stages)
+        objectives = [stage.objective or self.objective for stage in self.stages]
+        factual = any(getattr(objective, "takes_facts", False) for objective in objectives)
         if not factual and any(data.facts for data in streams_of(self)):
             raise ValueError(
                 "nothing here uses data.facts; they are for judges and for sound: leave them out"

@@ -1,11 +1,35 @@
-"""Text encoders of networks that match clips and texts, for networks that make clips to begin with."""
+"""What the text side of a network begins with: nothing, a source of its own, or a network that matches clips
+and texts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scenewright.generation.matching import Agreement, load_agreement
-from scenewright.models.text_encoder import TextEncoderConfig
+from scenewright.models.text_encoder import TextEncoderConfig, begin_text_encoders
+from scenewright.text.tokenizer import TextTokenizer
+from scenewright.training.vocabulary import tokenizer_for
+
+if TYPE_CHECKING:
+    from scenewright.training.config import TrainingRecipe
+
+
+def first_tokenizer(recipe: TrainingRecipe, text: TextEncoderConfig) -> TextTokenizer:
+    """The tokenizer of a new network with such a text encoder. ValueError as :func:`matched_text`."""
+    if recipe.text_init_from is not None:
+        return matched_text(recipe.text_init_from, text).tokenizer
+    return tokenizer_for(text, [stage.data for stage in recipe.stages])
+
+
+def begin_text(network: Any, recipe: TrainingRecipe) -> None:
+    """Let a new network's text encoders begin with what the recipe says. ValueError as
+    :func:`matched_text`."""
+    if recipe.text_init_from is not None:
+        begun = matched_text(recipe.text_init_from, network.config.text).model
+        network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
+    else:
+        begin_text_encoders(network)
 
 
 def matched_text(folder: Path, wanted: TextEncoderConfig) -> Agreement:

@@ -8,11 +8,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
 
+from scenewright.config import Config
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv, group_norm
-from scenewright.models.blocks.growth import Growth
+from scenewright.models.blocks.growth import Growth, growth
+
+
+class FrameNetworkConfig(Config):
+    """Sizes of clips, and of a transformer over their frames. ``channels``, ``least``: of what sees and draws
+    frames, see :func:`.growth.growth`. ``width``, ``layers``, ``heads``: of the transformer."""
+
+    num_frames: int = Field(default=8, ge=2)
+    height: int = 32
+    width_pixels: int = 32
+    fps: float = Field(default=4.0, gt=0)
+    channels: int = Field(default=64, ge=8)
+    least: int = Field(default=24, ge=8)
+    width: int = Field(default=128, ge=8)
+    layers: int = Field(default=2, ge=1)
+    heads: int = Field(default=4, ge=1)
+
+    @property
+    def growth(self) -> Growth:
+        return growth((1, self.height, self.width_pixels), self.channels, self.least)
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> FrameNetworkConfig:
+        _ = self.growth
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} is not a multiple of heads = {self.heads}")
+        return self
 
 
 class FrameEncoder(nn.Module):

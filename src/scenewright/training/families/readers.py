@@ -12,12 +12,10 @@ from torch import nn
 from scenewright.generation.model_folder import has_tokenizer, load_tokenizer
 from scenewright.generation.network_folder import load_network
 from scenewright.generation.settings import SamplingSettings
-from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.registry import models
 from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, streams_of
-from scenewright.training.text_init import matched_text
-from scenewright.training.vocabulary import tokenizer_for
+from scenewright.training.text_init import begin_text, first_tokenizer
 
 if TYPE_CHECKING:
     from scenewright.training.config import TrainingRecipe
@@ -54,10 +52,8 @@ class PixelReaderFamily(Family):
             return
         if self.recipe.init_from is not None:
             tokenizer = load_network(self.recipe.init_from, self.kind, self.what).tokenizer
-        elif self.recipe.text_init_from is not None:
-            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
-            tokenizer = tokenizer_for(self._config.text, self.training_streams)
+            tokenizer = first_tokenizer(self.recipe, self._config.text)
         tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
@@ -69,11 +65,8 @@ class PixelReaderFamily(Family):
         if self.recipe.init_from is not None:
             begun = load_network(self.recipe.init_from, self.kind, self.what).network
             network.load_state_dict(begun.state_dict())
-        elif self.recipe.text_init_from is not None:
-            begun = matched_text(self.recipe.text_init_from, self._config.text).model
-            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         else:
-            begin_text_encoders(network)
+            begin_text(network, self.recipe)
         return network
 
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

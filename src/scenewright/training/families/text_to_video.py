@@ -25,7 +25,6 @@ from scenewright.generation.text_embedding import TextEmbedder, padded
 from scenewright.models.denoiser import Denoiser
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.models.modulation import low_rank_modulations
-from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.registry import models
 from scenewright.text.tokenizer import TextTokenizer
 from scenewright.training.families.base import Family, sheet_of_prompts, streams_of
@@ -37,8 +36,8 @@ from scenewright.training.objectives import (
     GivenFramesConfig,
     ObjectiveConfig,
 )
-from scenewright.training.text_init import matched_text
-from scenewright.training.vocabulary import tokenizer_for, training_captions, training_words
+from scenewright.training.text_init import begin_text, first_tokenizer
+from scenewright.training.vocabulary import training_captions, training_words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,10 +94,8 @@ class TextToVideoFamily(Family):
             tokenizer = self.embedder.tokenizer
         elif self.recipe.init_from is not None:
             tokenizer = load_pipeline(self.recipe.init_from).tokenizer
-        elif self.recipe.text_init_from is not None:
-            tokenizer = matched_text(self.recipe.text_init_from, self._config.text).tokenizer
         else:
-            tokenizer = tokenizer_for(self._config.text, self.training_streams)
+            tokenizer = first_tokenizer(self.recipe, self._config.text)
         tokenizer.save(self.output / tokenizer.FILE)
 
     @cached_property
@@ -127,11 +124,8 @@ class TextToVideoFamily(Family):
         network: Denoiser = models.get(self._config.family)(self._config).train()
         if self.recipe.init_from is not None:
             _begin_from(network, load_pipeline(self.recipe.init_from))
-        elif self.recipe.text_init_from is not None:
-            begun = matched_text(self.recipe.text_init_from, self._config.text).model
-            network.text_encoder.load_state_dict(begun.text_encoder.state_dict())
         elif self.embedder is None:
-            begin_text_encoders(network)
+            begin_text(network, self.recipe)
         if self.embedder is not None:
             network.text_encoder.load_state_dict(self.embedder.encoder.state_dict())
         return network

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -64,6 +64,8 @@ class JudgedConfig(AdversarialLossConfig):
     of its loss, with single words and with whole texts, in the network's.
     """
 
+    #: It learns from facts beside the clips.
+    takes_facts: ClassVar[bool] = True
     name: Literal["adversarial"] = "adversarial"
     loss: Literal["hinge", "non_saturating", "wasserstein"] = "non_saturating"
     judges: tuple[NamedJudge, ...] = Field(default=(NamedJudge(),), min_length=1)

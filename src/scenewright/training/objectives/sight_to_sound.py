@@ -8,7 +8,7 @@ times the squared error of its strength, place and size, and, where one begins, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -25,6 +25,8 @@ from scenewright.world.hearing import LATE, MATERIAL, ONSET, SOUNDING, STRENGTH
 class SightToSoundObjectiveConfig(Config):
     """``manner``: the weight of squared errors."""
 
+    #: It learns from facts beside the clips.
+    takes_facts: ClassVar[bool] = True
     name: Literal["sight_to_sound"] = "sight_to_sound"
     manner: float = Field(default=2.0, ge=0)
 

@@ -15,7 +15,7 @@ are foreseen at once from these (scheduled sampling in two passes: Mihaylova & M
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -35,6 +35,8 @@ class SoundToSightObjectiveConfig(Config):
     a frame cost nothing. ``own_frames``: how often a clip's past is what the network makes.
     ``caption_dropout``: how often it comes without its caption, as it may when it is made."""
 
+    #: It learns from facts beside the clips.
+    takes_facts: ClassVar[bool] = True
     name: Literal["sound_to_sight"] = "sound_to_sight"
     gradient: float = Field(default=0.0, ge=0)
     divergence: float = Field(default=1e-4, ge=0)
