@@ -208,7 +208,7 @@ def test_a_foreground_passes_before_a_background_by_its_mask():
     network = VideoGAN(VideoGANConfig(**SIZES)).eval()
     noise = torch.randn(1, *network.noise_shape)
     with torch.no_grad():
-        network.streams.paint_front.paint.bias[12:] = -50.0
+        network.streams.front.painter.paint.bias[12:] = -50.0
         still = network(IDS[1:], MASK[1:], noise)
     assert still.region.max() < 1e-6
     assert still.penalties["mask"].item() < 1e-6
