@@ -14,6 +14,7 @@ from scenewright.clip import Clip, Prompt
 from scenewright.generation.extending import check_extension, extend, extendable
 from scenewright.generation.generator import Generator, Progress
 from scenewright.generation.loading import DEFAULT_MODEL, load_generator
+from scenewright.remaking import inputs_of
 
 if TYPE_CHECKING:
     from scenewright.media.encode import Format
@@ -93,7 +94,9 @@ def produce(
             clip, more = soundtrack(clip, prompt)
             notes += more
         path.parent.mkdir(parents=True, exist_ok=True)
-        encode(clip, path, format=file_format, metadata=dict(clip.metadata))
+        facts = inputs_of(prompt, pipeline.native_size, before, audio=clip.audio is not None)
+        clip = clip.with_(metadata={**clip.metadata, **facts})
+        encode(clip, path, format=file_format)
         yield Release(path, prompt, clip, tuple(notes), time.monotonic() - began)
 
 

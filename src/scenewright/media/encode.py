@@ -57,8 +57,10 @@ class _Encoder(NamedTuple):
     options: dict[str, str]
 
 
+#: With its macroblock tree, x264 gives other files for the same frames from run to run where the width is no
+#: multiple of 128.
 _ENCODERS: dict[Codec, _Encoder] = {
-    "h264": _Encoder("libx264", "yuv420p", 18, 51, {"preset": "medium"}),
+    "h264": _Encoder("libx264", "yuv420p", 18, 51, {"preset": "medium", "x264-params": "mbtree=0"}),
     "vp9": _Encoder("libvpx-vp9", "yuv420p", 24, 63, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
     "av1": _Encoder("libsvtav1", "yuv420p10le", 24, 63, {"preset": "6"}),
     "ffv1": _Encoder("ffv1", "bgr0", None, 0, {"level": "3"}),
@@ -295,7 +297,8 @@ def _crf(encoder: _Encoder, crf: float | None) -> dict[str, str]:
 
 
 def _output(path: Path, format: str) -> OutputContainer:
-    options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {}
+    # Matroska and WebM files else have random identifiers.
+    options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {"fflags": "+bitexact"}
     return av.open(f"file:{path}", "w", format=_MUXERS[format], options=options)
 
 
