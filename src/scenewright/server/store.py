@@ -107,7 +107,7 @@ class FileStore:
         """Bytes that are left; None where that is not known."""
         return shutil.disk_usage(self._folder(self.root)).free if self.local else None
 
-    # ---------------------------------------------------------------------------------------- half-made videos
+    # ------------------------------------------------------------------------------ half-made videos
 
     def keep_state(self, id: str, content: bytes) -> None:
         """Keep what there is of a job's video, instead of what was kept before. Errors as
