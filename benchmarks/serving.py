@@ -82,6 +82,13 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
         process.wait(60)
 
 
+@contextmanager
+def unworked() -> Iterator[Server]:
+    """One without a worker."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--device", "none") as server:
+        yield server
+
+
 def ask(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     answer = client.request(method, path, **arguments)
     answer.raise_for_status()
@@ -110,32 +117,27 @@ def percentile(values: Sequence[float], share: float) -> float:
 def overhead(requests: int = 400) -> list[dict[str, Any]]:
     """Milliseconds of requests, one after the other on one connection."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--device", "none") as server:
-        with server.client() as client:
-            ids = [
-                ask(client, "POST", "/v1/videos", json={"prompt": PROMPTS[n % 4]})["id"] for n in range(100)
-            ]
-            form = {"prompt": (None, PROMPTS[0]), "seconds": (None, "2")}
-            kinds: dict[str, Callable[[int], httpx.Response]] = {
-                "create (JSON)": lambda n: client.post("/v1/videos", json={"prompt": PROMPTS[n % 4]}),
-                "create (form)": lambda n: client.post("/v1/videos", files=form),
-                "retrieve": lambda n: client.get(f"/v1/videos/{ids[n % 100]}"),
-                "list of 20": lambda n: client.get("/v1/videos"),
-                "change the tags": lambda n: client.patch(
-                    f"/v1/videos/{ids[n % 100]}", json={"tags": [f"{n}"]}
-                ),
-                "health": lambda n: client.get("/healthz"),
-            }
-            for name, send in kinds.items():
-                times = []
-                for n in range(requests + 20):
-                    began = time.perf_counter()
-                    send(n).raise_for_status()
-                    times.append(1000 * (time.perf_counter() - began))
-                times = times[20:]
-                rows.append(
-                    {"request": name, "p50_ms": percentile(times, 0.5), "p95_ms": percentile(times, 0.95)}
-                )
+    with unworked() as server, server.client() as client:
+        ids = [ask(client, "POST", "/v1/videos", json={"prompt": PROMPTS[n % 4]})["id"] for n in range(100)]
+        form = {"prompt": (None, PROMPTS[0]), "seconds": (None, "2")}
+        kinds: dict[str, Callable[[int], httpx.Response]] = {
+            "create (JSON)": lambda n: client.post("/v1/videos", json={"prompt": PROMPTS[n % 4]}),
+            "create (form)": lambda n: client.post("/v1/videos", files=form),
+            "retrieve": lambda n: client.get(f"/v1/videos/{ids[n % 100]}"),
+            "list of 20": lambda n: client.get("/v1/videos"),
+            "change the tags": lambda n: client.patch(f"/v1/videos/{ids[n % 100]}", json={"tags": [f"{n}"]}),
+            "health": lambda n: client.get("/healthz"),
+        }
+        for name, send in kinds.items():
+            times = []
+            for n in range(requests + 20):
+                began = time.perf_counter()
+                send(n).raise_for_status()
+                times.append(1000 * (time.perf_counter() - began))
+            times = times[20:]
+            rows.append(
+                {"request": name, "p50_ms": percentile(times, 0.5), "p95_ms": percentile(times, 0.95)}
+            )
     return rows
 
 
@@ -144,11 +146,10 @@ def overhead(requests: int = 400) -> list[dict[str, Any]]:
 
 def watchers() -> dict[str, Any]:
     """Resident memory of the API, in MiB."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--device", "none") as server:
-        with server.client() as client:
-            for _ in range(200):
-                ask(client, "GET", "/v1/videos")
-            return asyncio.run(_watched(server, client))
+    with unworked() as server, server.client() as client:
+        for _ in range(200):
+            ask(client, "GET", "/v1/videos")
+        return asyncio.run(_watched(server, client))
 
 
 async def _watched(server: Server, client: httpx.Client) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class LazyGroup(click.Group):
         name = args[0]
         if name in self.lazy or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        close = difflib.get_close_matches(name, self.lazy, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(name, self.lazy, n=3, cutoff=0.55)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise click.UsageError(f"no such command '{name}'.{hint}", ctx=ctx)
 
