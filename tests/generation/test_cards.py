@@ -11,7 +11,9 @@ import pytest
 from scenewright.generation.cards import ENDLESS, MAKE_NO_VIDEOS, ModelError, known_models, model_facts
 from scenewright.generation.generator import Generator
 from scenewright.generation.loading import load_generator
+from scenewright.generation.names import SAMPLER_NAMES
 from scenewright.generation.network_folder import is_of
+from scenewright.generation.samplers import SAMPLERS
 from scenewright.models.causal_flow_transformer import CausalFlowTransformer
 from scenewright.registry import models
 
@@ -54,3 +56,7 @@ def test_what_makes_no_videos_says_so(tmp_path: Path) -> None:
 
 def test_the_shipped_model_is_known() -> None:
     assert {"nano", "zoo/oracle"} <= set(known_models())
+
+
+def test_names_of_samplers_are_those_there_are() -> None:
+    assert set(SAMPLER_NAMES) == set(SAMPLERS)

@@ -42,9 +42,10 @@ class ModelFacts:
     """What a model makes. ``native_size``: (width, height) in pixels; ``usual_frames``: of the clips that it
     learned, ``most_frames`` its longest clip, None for any, at ``fps``. ``settings``: how it samples by
     default, None where there is nothing to choose; ``fast``: the same in few steps, None where it has not
-    learned those. ``given_frames``: whether a video can show given pictures, and so go on from another.
-    ``needs_sound``: whether it makes frames to a sound. ``words``: those it was trained with, empty where
-    that is not recorded. ``bytes``: of the weights."""
+    learned those; ``takes``: the settings of sampling that can be changed. ``long_steps``: whether it knows
+    the shortcut sampler. ``given_frames``: whether a video can show given pictures, and so go on from
+    another. ``needs_sound``: whether it makes frames to a sound. ``words``: those it was trained with, empty
+    where that is not recorded. ``bytes``: of the weights."""
 
     name: str
     family: str
@@ -54,6 +55,8 @@ class ModelFacts:
     fps: float
     settings: Mapping[str, Any] | None = None
     fast: Mapping[str, Any] | None = None
+    takes: frozenset[str] = frozenset()
+    long_steps: bool = False
     negative_prompts: bool = False
     given_frames: bool = False
     needs_sound: bool = False
@@ -136,12 +139,22 @@ def _facts(folder: Path, card: Mapping[str, Any], family: str) -> ModelFacts:
         fps=float(network["fps"]),
         settings=settings,
         fast=card.get("fast"),
+        takes=_takes(network, settings is not None),
+        long_steps=bool(network.get("spans")),
         negative_prompts=settings is not None,
         given_frames=bool(network.get("given_frames")),
         needs_sound=family in NEED_SOUND,
         words=frozenset(words.read_text("utf-8").split()) if words.is_file() else frozenset(),
         bytes=sum(file.stat().st_size for file in folder.rglob("*.safetensors")),
     )
+
+
+def _takes(network: Mapping[str, Any], denoises: bool) -> frozenset[str]:
+    if denoises:
+        return frozenset({"steps", "guidance_scale", "shift", "sampler"})
+    if "grid" in network:  # tokens, of which a causal network draws one a step
+        return frozenset({"steps", "guidance_scale"} if network["order"] == "masked" else {"guidance_scale"})
+    return frozenset()
 
 
 def _compression(folder: Path) -> tuple[int, int, int]:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ErrorEnvelope(BaseModel):
     error: ErrorBody
 
 
-class ApiError(Exception):
+class ApiError(HTTPException):
     """An error for the client: ``status`` is HTTP's, ``message`` one line that says what to do."""
 
     def __init__(
@@ -58,14 +58,15 @@ class ApiError(Exception):
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(status, message, dict(headers or {}))
         self.status, self.message, self.code, self.param = status, message, code, param
-        self.headers = dict(headers or {})
 
     def response(self) -> JSONResponse:
         """The answer; where a repetition would fail alike, it says so to OpenAI's client."""
         body = ErrorBody(message=self.message, type=type_of(self.status), param=self.param, code=self.code)
-        headers = {"x-should-retry": "false", **self.headers} if self.status == 409 else self.headers
+        headers = dict(self.headers or {})
+        if self.status == 409:
+            headers.setdefault("x-should-retry", "false")
         return JSONResponse(ErrorEnvelope(error=body).model_dump(), self.status, headers)
 
 
@@ -117,8 +118,8 @@ def install(app: FastAPI) -> None:
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return from_validation(error.errors()).response()
 
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    @app.exception_handler(AnyHTTPException)
+    async def _http(request: Request, error: AnyHTTPException) -> JSONResponse:
         message = {
             404: f"there is nothing at {shortened(request.url.path)}",
             405: f"{request.url.path} does not take {request.method}",
@@ -148,6 +149,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "There is none, or it is another user's.",
         409: "It conflicts with the state of the video, or with an earlier request of the same key.",
         413: "The body, or a file in it, is too large.",
+        415: "The body is of a type that is not read.",
         416: "The range is not within the file.",
         429: "Too many requests, too long a queue, or too much stored.",
         500: "A fault of the server.",

@@ -115,6 +115,12 @@ class JobQueue(Claims):
             assert earlier is not None
             return earlier
 
+    def submitted(self, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
+        """The job that was submitted with a key and body before; None where there is none. Errors as
+        :meth:`submit`."""
+        with self.database.read() as session:
+            return self._earlier(session, owner_id, idempotency)
+
     def _earlier(self, session: Session, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
         key, body_hash = idempotency
         mine = (IdempotencyKey.owner_id == owner_id) & (IdempotencyKey.key == key)

@@ -1,7 +1,7 @@
 """Passwords and keys, as they are kept: never as they are.
 
-Passwords are short, so that they are hashed slowly (scrypt, RFC 7914). Keys and session tokens have 256 random
-bits, which nobody can try out, and one SHA-256 is enough.
+Passwords are short, so that they are hashed slowly (scrypt, RFC 7914). Keys and session tokens have 256
+random bits, which nobody can try out, and one SHA-256 is enough.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fetching what a request refers to by URL, without becoming a way into the server's own network.
 
 Only http and https, only public addresses. A name is resolved once, every address of it is checked, and the
-connection goes to the address that was checked, so that a name cannot mean something else a moment later. Each
-redirect is checked anew. Size and time are limited, and proxies of the environment are not used.
+connection goes to the address that was checked, so that a name cannot mean something else a moment later.
+Each redirect is checked anew. Size and time are limited, and proxies of the environment are not used.
 """
 
 from __future__ import annotations
