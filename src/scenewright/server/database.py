@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -15,6 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
+
+T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -99,6 +102,19 @@ def connect(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def patiently(action: Callable[[], T], seconds: float = 60.0) -> T:
+    """The result of ``action``, tried again while the database cannot be reached, for at most so long."""
+    end, wait = time.monotonic() + seconds, 0.1
+    while True:
+        try:
+            return action()
+        except OperationalError:
+            if time.monotonic() + wait > end:
+                raise
+        time.sleep(wait)
+        wait = min(5.0, 2 * wait)
 
 
 def newest_revision() -> str:
