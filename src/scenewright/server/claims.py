@@ -152,7 +152,7 @@ class Claims:
         """What is wanted of each of these jobs."""
         with self.database.read() as session:
             mine = Job.id.in_(ids) & (Job.worker_id == worker_id) & (Job.status == "running")
-            found = dict(session.execute(select(Job.id, Job.command).where(mine)).tuples().all())
+            found = dict(session.execute(select(Job.id, Job.command).where(mine)).all())
         return {id: found.get(id, "lost") for id in ids}  # type: ignore[misc]
 
     def progress(self, id: str, worker_id: str, **fields: Any) -> bool:

@@ -76,9 +76,8 @@ class Estimates:
         with self.queue.database.read() as session:
             order = line(session)
             running = session.scalars(select(Job).where(Job.status == "running")).all()
-            requests = dict(
-                session.execute(select(Job.id, Job.request).where(Job.status == "queued")).tuples().all()
-            )
+            queued = session.execute(select(Job.id, Job.request).where(Job.status == "queued"))
+            requests: dict[str, dict[str, Any]] = dict(queued.all())
             known: dict[VideoRequest, float | None] = {}
             free = sorted(self._left(session, job, known) for job in running)[:workers]
             found: dict[str, float] = {}

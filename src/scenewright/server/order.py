@@ -62,16 +62,12 @@ def line(session: Session) -> list[str]:
     running = dict(
         session.execute(
             select(Job.owner_id, func.count()).where(Job.status == "running").group_by(Job.owner_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     served = dict(
         session.execute(
             select(Job.owner_id, func.max(Job.served)).where(Job.owner_id.in_(owners)).group_by(Job.owner_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return fair(
         [(row.id, row.owner_id, row.priority, row.position) for row in waiting],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
 
@@ -30,12 +31,12 @@ class _Slot:
     worker_id: str = ""
     started: float = 0.0
     due: float = 0.0
-    deaths: int = field(default=0)
+    deaths: int = 0
 
 
 class Supervisor:
-    """``devices``: one worker each; ``options``: of ``scenewright worker``, beside the queue, the store and the
-    device. A worker ends with this process, however this one ends: the pipe between them closes."""
+    """``devices``: one worker each; ``options``: of ``scenewright worker``, beside the queue, the store and
+    the device. A worker ends with this process, however this one ends: the pipe between them closes."""
 
     def __init__(
         self,
@@ -51,7 +52,6 @@ class Supervisor:
         self._slots = [_Slot(device) for device in devices]
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-        self._starts = 0
 
     def start(self) -> None:
         """Start the workers, and watch them from a thread."""
@@ -64,7 +64,8 @@ class Supervisor:
             self._thread.join()
         running = [slot for slot in self._slots if slot.process is not None]
         for slot in running:
-            assert slot.process is not None and slot.process.stdin is not None
+            assert slot.process is not None
+            assert slot.process.stdin is not None
             slot.process.terminate()
             slot.process.stdin.close()
         end = time.monotonic() + _GRACE
@@ -102,8 +103,7 @@ class Supervisor:
             self._stopping.wait(0.1)
 
     def _begin(self, slot: _Slot, now: float) -> None:
-        self._starts += 1
-        slot.worker_id = f"worker_{slot.device.replace(':', '')}_{id(self):x}_{self._starts}"
+        slot.worker_id = f"worker_{secrets.token_hex(8)}"
         command = [*self._command, "--device", slot.device, "--id", slot.worker_id]
         slot.process, slot.started = subprocess.Popen(command, stdin=subprocess.PIPE), now
 
