@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from sqlalchemy import delete, func, select, update
 
@@ -141,7 +141,7 @@ class Accounts:
             user = session.get(User, user_id)
         if user is None:
             raise AccountError("there is no such user")
-        role: Role = user.role  # type: ignore[assignment]
+        role = _role(user)
         if unknown := [scope for scope in scopes if scope not in SCOPES]:
             raise AccountError(f"there is no scope {unknown[0]!r}; known: {', '.join(SCOPES)}")
         if beyond := [scope for scope in scopes if scope not in _MAY[role]]:
@@ -205,8 +205,9 @@ class Accounts:
             with self.database.write() as session:
                 session.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
         # A role that has lost a scope takes it from the user's old keys as well.
-        scopes = frozenset(scope for scope in SCOPES if scope in key.scopes) & _MAY[user.role]
-        return Principal(user.id, user.name, user.role, scopes, "key", key_id=key.id)
+        role = _role(user)
+        scopes = frozenset(scope for scope in SCOPES if scope in key.scopes) & _MAY[role]
+        return Principal(user.id, user.name, role, scopes, "key", key_id=key.id)
 
     # ------------------------------------------------------------------------------------------- sessions
 
@@ -249,8 +250,12 @@ class Accounts:
             session.execute(delete(LoginSession).where(LoginSession.token_hash == hash_token(token)))
 
     def _of_session(self, user: User, csrf: str) -> Principal:
-        role: Role = user.role  # type: ignore[assignment]
+        role = _role(user)
         return Principal(user.id, user.name, role, _MAY[role], "session", csrf)
+
+
+def _role(user: User) -> Role:
+    return cast("Role", user.role)
 
 
 def scopes_of(role: Role) -> list[Scope]:

@@ -1,7 +1,7 @@
 """What happens to videos, told as it happens: server-sent events fed by one look at the queue for all.
 
-Each event is a whole snapshot, so that a client may miss any of them and be right with the next. Whoever reads
-slowly gets the newest state of each video and not every step, so that memory does not grow.
+Each event is a whole snapshot, so that a client may miss any of them and be right with the next. Whoever
+reads slowly gets the newest state of each video and not every step, so that memory does not grow.
 """
 
 from __future__ import annotations

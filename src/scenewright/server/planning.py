@@ -102,8 +102,8 @@ def _check_inputs(facts: ModelFacts, model: str, inputs: Mapping[str, str]) -> N
 
 
 def _length(options: Options, facts: ModelFacts, model: str, kind: Kind) -> tuple[int | None, float | None]:
-    """(num_frames, fps). A length in seconds that the model cannot fill at its own speed is shown more slowly:
-    clients of OpenAI's ask for 4 seconds or more."""
+    """(num_frames, fps). A length in seconds that the model cannot fill at its own speed is shown more
+    slowly: clients of OpenAI's ask for 4 seconds or more."""
     num_frames, fps, most = options.num_frames, options.fps, facts.most_frames
     if kind == "extend":
         most = None  # it goes on piece by piece

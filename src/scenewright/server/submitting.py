@@ -1,4 +1,4 @@
-"""Putting what a client asked for into the queue: checked, within its limits, and once where it comes twice."""
+"""Putting what a client asks for into the queue: checked, within limits, once where it comes twice."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import io
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
@@ -17,8 +17,21 @@ from scenewright.server.errors import ApiError, bad_request
 from scenewright.server.references import UnreachableError, fetch
 from scenewright.server.requests import Reference
 from scenewright.server.settings import Limits
+from scenewright.server.sniffing import media_type_of
 from scenewright.server.store import FileStore
 from scenewright.server.tables import Upload
+
+if TYPE_CHECKING:
+    from scenewright.media import MediaInfo
+
+_SUFFIXES = {
+    "video/mp4": ".mp4",
+    "video/quicktime": ".mov",
+    "video/webm": ".webm",
+    "video/x-matroska": ".mkv",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+}
 
 #: Formats of pictures that are taken, by Pillow's names.
 PICTURES = {
@@ -42,7 +55,7 @@ class Uploads:
             return await run_in_threadpool(self.own, owner_id, given.file_id, param)
         content = await self._content(given, param)
         media_type = await run_in_threadpool(self._check_picture, content, param)
-        return await run_in_threadpool(self._keep, owner_id, content, media_type)
+        return await run_in_threadpool(self.keep, owner_id, content, media_type)
 
     async def video(self, owner_id: str, given: UploadFile, param: str = "video") -> str:
         """The hash of a video. ApiError: it is none, or too large."""
@@ -92,20 +105,11 @@ class Uploads:
             ) from None
 
     def _keep_video(self, owner_id: str, content: bytes, param: str) -> str:
-        from scenewright.media import MediaError, probe
+        checked_video(content, param)
+        return self.keep(owner_id, content, media_type_of(content[:64]) or "video/mp4")
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "given"
-            path.write_bytes(content)
-            try:
-                found: Any = probe(path)
-            except (MediaError, OSError, ValueError):
-                found = None
-            if found is None or found.video is None:
-                raise bad_request("the file is no video that can be read", param, "invalid_media")
-        return self._keep(owner_id, content, "video/mp4")
-
-    def _keep(self, owner_id: str, content: bytes, media_type: str) -> str:
+    def keep(self, owner_id: str, content: bytes, media_type: str) -> str:
+        """The hash of a file that is its owner's from now on."""
         digest = self.store.put_bytes(content, media_type)
         with self.database.write() as session:
             mine = (Upload.hash == digest) & (Upload.owner_id == owner_id)
@@ -120,3 +124,23 @@ class Uploads:
                     )
                 )
         return digest
+
+
+def checked_video(content: bytes, param: str) -> MediaInfo:
+    """What a video is. ApiError (400): it is none. Only containers that hold a video themselves are opened:
+    a playlist would name files of the server, or of its network."""
+    from scenewright.media import MediaError, probe
+
+    kind = media_type_of(content[:64]) or ""
+    found: MediaInfo | None = None
+    if kind.startswith("video/") or kind in ("image/gif", "image/webp"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"given{_SUFFIXES[kind]}"
+            path.write_bytes(content)
+            try:
+                found = probe(path)
+            except (MediaError, OSError, ValueError):
+                found = None
+    if found is None or found.video is None:
+        raise bad_request("the file is no video that can be read", param, "invalid_media")
+    return found

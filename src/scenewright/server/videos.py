@@ -34,9 +34,9 @@ class VideoError(BaseModel):
 class Video(BaseModel):
     """OpenAI's fields, then more. ``progress``: per cent. ``phase``: queued, load, encode, denoise, decode,
     export, final or paused. ``eta_seconds``: from now, None where it cannot be told. ``queue_position``: 1 is
-    made next. ``preview``: a data URL of a small animated WebP. ``settings``: None is the model's choice.
-    ``size`` and ``seconds``: what was asked for until it is made, then what the file has. ``input_reference``,
-    ``last_frame`` and ``video``: ids of given files, to be given again."""
+    made next. ``preview``: a data URL of a small animated WebP. ``num_inference_steps`` and the like: None is
+    the model's choice. ``size`` and ``seconds``: what was asked for until it is made, then what the file has.
+    ``input_reference``, ``last_frame`` and ``video``: ids of given files, to be given again."""
 
     id: str = Field(examples=["video_0123456789abcdef01234567"])
     object: Literal["video"] = "video"
@@ -106,7 +106,6 @@ def present(job: Job, base_url: str, facts: ModelFacts | None, position: int | N
     width, height = _size(job, request, facts)
     done = status == "completed"
     link = f"{base_url}/v1/videos/{job.id}"
-    failed = job.error_message is not None and status == "failed"
     return Video(
         id=job.id,
         created_at=int(job.created_at),
@@ -118,7 +117,7 @@ def present(job: Job, base_url: str, facts: ModelFacts | None, position: int | N
         prompt=request.prompt,
         seconds=f"{round(num_frames / fps, 3):g}",
         size=f"{width}x{height}",
-        error=VideoError(code=job.error_code or "failed", message=job.error_message or "") if failed else None,
+        error=_error(job) if status == "failed" else None,
         remixed_from_video_id=job.remixed_from,
         kind="extend" if job.kind == "extend" else "generate",
         phase=job.phase,
@@ -162,6 +161,10 @@ def present(job: Job, base_url: str, facts: ModelFacts | None, position: int | N
     )  # fmt: skip
 
 
+def _error(job: Job) -> VideoError:
+    return VideoError(code=job.error_code or "failed", message=job.error_message or "the video failed")
+
+
 def _progress(job: Job) -> int:
     if job.status == "completed":
         return 100
@@ -186,12 +189,13 @@ def _size(job: Job, request: VideoRequest, facts: ModelFacts | None) -> tuple[in
 
 def _notes(job: Job, request: VideoRequest, facts: ModelFacts | None) -> list[str]:
     notes = list(job.notes)
-    if facts is not None and job.kind == "generate" and request.num_frames == facts.most_frames:
-        if request.fps is not None and request.fps < facts.fps:
-            notes.append(
-                f"{job.model} makes at most {facts.most_frames} frames, which are shown at {request.fps:g} "
-                f"a second instead of {facts.fps:g}"
-            )
+    if facts is None or job.kind != "generate" or request.num_frames != facts.most_frames:
+        return notes
+    if request.fps is not None and request.fps < facts.fps:
+        notes.append(
+            f"{job.model} makes at most {facts.most_frames} frames, which are shown at {request.fps:g} "
+            f"a second instead of {facts.fps:g}"
+        )
     return notes
 
 

@@ -1,8 +1,8 @@
 """Messages to the ``callback_url`` of a video that has ended, signed as Standard Webhooks has it.
 
-What is to be delivered is in the database before it is tried, so that a kill loses nothing; a message may come
-twice and has the same ``webhook-id`` then. The signature is HMAC-SHA256 over ``id.timestamp.body`` with a
-secret that is the user's own.
+What is to be delivered is in the database before it is tried, so that a kill loses nothing; a message may
+come twice and has the same ``webhook-id`` then. The signature is HMAC-SHA256 over ``id.timestamp.body`` with
+a secret that is the user's own.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from scenewright.server.api.videos import Reader, visible
 from scenewright.server.errors import ApiError, described
 from scenewright.server.services import services_of
+from scenewright.server.sniffing import media_type_of
 from scenewright.server.tables import Job
 
 router = APIRouter(tags=["videos"])
@@ -24,13 +25,14 @@ _SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "image/webp": ".webp", 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
+@router.head("/v1/videos/{video_id}/content", include_in_schema=False)
 @router.get(
     "/v1/videos/{video_id}/content",
     response_class=Response,
     responses={
         200: {
             "description": "The file.",
-            "content": {kind: _BINARY for kind in _SUFFIXES},
+            "content": dict.fromkeys(_SUFFIXES, _BINARY),
         },
         206: {"description": "The range of it.", "content": {"video/mp4": _BINARY}},
         304: {"description": "The client has it."},
@@ -62,7 +64,8 @@ def download(
     if size is None:
         raise ApiError(404, f"the {variant} is not in the store any more", code="no_content")
     etag = f'"{digest}"'
-    media_type = media_type_of(job, variant, b"".join(services.store.read(digest, 0, 16)))
+    head = b"".join(services.store.read(digest, 0, 64))
+    media_type = media_type_of(head) or "application/octet-stream"
     headers = {
         "ETag": etag,
         "Accept-Ranges": "bytes",
@@ -109,21 +112,6 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
     if start >= size:
         return None
     return (start, min(end, size)) if start < end else (0, size)
-
-
-def media_type_of(job: Job, variant: Variant, head: bytes) -> str:
-    """By what is in the file: it may have been made in another format than was asked for."""
-    if head[4:8] == b"ftyp":
-        return "video/mp4"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "video/webm"
-    if head.startswith(b"\x89PNG"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8"):
-        return "image/jpeg"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    return "application/octet-stream"
 
 
 def _disposition(job: Job, variant: Variant, media_type: str, *, attached: bool) -> str:

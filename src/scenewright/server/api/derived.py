@@ -138,7 +138,7 @@ async def extend_video(request: Request, principal: Writer) -> Video:
     summary="Edit a video (no model here can)",
 )
 async def edit_video(request: Request, principal: Writer) -> Video:
-    """Always an error of code ``unsupported_operation``; ``remix`` makes a video again from another prompt."""
+    """Always an error of code ``unsupported_operation``; a remix makes it again from another prompt."""
     services = services_of(request)
     async with body_of(request, services.settings.limits.upload_bytes) as body:
         asked = asked_of(body)
