@@ -14,9 +14,8 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi", reason="the server needs scenewright[serve]")
-uvicorn = pytest.importorskip("uvicorn", reason="the server needs scenewright[serve]")
 
-from scenewright.server.app import app_of
+from scenewright.server.running import listening
 from scenewright.server.services import Services
 from scenewright.server.settings import ServerSettings
 
@@ -55,8 +54,7 @@ def running(settings: ServerSettings) -> Iterator[Running]:
     """The server of some settings, until the block ends."""
     services = Services.open(settings)
     listener = socket.create_server((settings.host, 0))
-    config = uvicorn.Config(app_of(services), log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    server = listening(services)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()
     started = Running(services, listener.getsockname()[1])
@@ -69,7 +67,6 @@ def running(settings: ServerSettings) -> Iterator[Running]:
         yield started
     finally:
         started.client.close()
-        services.watcher.close()
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()

@@ -43,7 +43,13 @@ def test_create_gives_a_queued_video(client: Any) -> None:
 
 
 def test_extra_fields_arrive_in_brackets(client: Any) -> None:
-    extra = {"seed": 7, "negative_prompt": "cubes", "tags": ["a", "b c"], "num_inference_steps": 6, "cache": False}
+    extra = {
+        "seed": 7,
+        "negative_prompt": "cubes",
+        "tags": ["a", "b c"],
+        "num_inference_steps": 6,
+        "cache": False,
+    }
     video = client.videos.create(prompt="a red ball", extra_body=extra)
     assert (video.seed, video.negative_prompt, video.tags) == (7, "cubes", ["a", "b c"])
     assert video.num_inference_steps == 6
@@ -117,7 +123,9 @@ def test_remix_keeps_everything_but_the_prompt(client: Any) -> None:
 
 
 def test_extend_takes_a_file(client: Any, video_file: bytes) -> None:
-    extended = client.videos.extend(prompt="it bounces", seconds="4", video=("ball.mp4", video_file, "video/mp4"))
+    extended = client.videos.extend(
+        prompt="it bounces", seconds="4", video=("ball.mp4", video_file, "video/mp4")
+    )
     assert extended.kind == "extend"
     assert extended.num_frames == 32
     with pytest.raises(openai.BadRequestError) as broken:
