@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +25,21 @@ def accounts() -> None:
     """Users of a server and their API keys."""
 
 
+_queue_option = click.option(
+    "--queue", metavar="URL", help="The server's queue.  [default: FOLDER/jobs.sqlite]"
+)
+_folder_option = click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    default="runs/studio",
+    show_default=True,
+    help="The server's folder.",
+)
+
+
 def _of_queue(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where the accounts are; the command gets them opened as its first argument."""
 
-    @click.option("--queue", metavar="URL", help="The server's queue.  [default: FOLDER/jobs.sqlite]")
-    @click.option(
-        "--folder",
-        type=click.Path(file_okay=False),
-        default="runs/studio",
-        show_default=True,
-        help="The server's folder.",
-    )
-    @wraps(command)
     def opened(*args: Any, queue: str | None, folder: str, **options: Any) -> None:
         from scenewright.server.accounts import Accounts
         from scenewright.server.database import open_database
@@ -48,7 +51,8 @@ def _of_queue(command: Callable[..., None]) -> Callable[..., None]:
         finally:
             database.close()
 
-    return opened
+    wrapped: Callable[..., None] = update_wrapper(opened, command)
+    return _queue_option(_folder_option(wrapped))
 
 
 def _password(from_input: bool) -> str:
@@ -84,7 +88,7 @@ def add_command(store: Accounts, name: str, role: Any, no_password: bool, passwo
 @_of_queue
 def list_command(store: Accounts, as_json: bool) -> None:
     """List users."""
-    users = [
+    users: list[dict[str, Any]] = [
         {
             "id": user.id,
             "name": user.name,

@@ -6,10 +6,12 @@ import asyncio
 import errno
 import logging
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
 
@@ -76,6 +78,7 @@ def run(
             services.queue, settings.queue_url, settings.store_url, devices, worker_options
         )
         supervisor.start()
+        signal.signal(signal.SIGTERM, _interrupt)
         try:
             asyncio.run(_serve(server, listener, ready))
         except KeyboardInterrupt:
@@ -106,6 +109,11 @@ async def _serve(server: Listening, listener: socket.socket, ready: Callable[[st
         shown = server.services.settings.public_url
         ready(shown or f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await serving
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """What uvicorn raises again when it has ended: the workers are to end as well."""
+    raise KeyboardInterrupt
 
 
 def _socket(host: str, port: int) -> socket.socket:
