@@ -69,6 +69,7 @@ def test_passwords_are_long_and_hashed(
         (["--host", "0.0.0.0"], "add --accounts"),
         (["--host", "0.0.0.0", "--accounts"], "no user yet"),
         (["--model", "/nowhere"], "there is no model"),
+        (["--default-model", "sora-2"], "known: nano"),
         (["--queue", "mysql://x"], "sqlite:///PATH or postgresql://"),
         (["--public-url", "ftp://x"], "public_url"),
         (["--device", "none", "--device", "cpu"], "goes without other devices"),

@@ -43,7 +43,9 @@ class Services:
         database = open_database(settings.queue_url)
         try:
             services = cls(settings, database, JobQueue(database), FileStore(settings.store_url))
-            _ = services.catalogue
+            if services.catalogue.facts(settings.default_model) is None:
+                known = ", ".join(services.catalogue.names())
+                raise ValueError(f"there is no model {settings.default_model!r}; known: {known}")
         except BaseException:
             database.close()
             raise
