@@ -46,9 +46,11 @@ class Running:
 
 
 @contextmanager
-def running(settings: ServerSettings) -> Iterator[Running]:
-    """The server of some settings, until the block ends."""
+def running(settings: ServerSettings, *, webhooks: bool = True) -> Iterator[Running]:
+    """The server of some settings, until the block ends. ``webhooks``: whether it delivers any."""
     services = Services.open(settings)
+    if not webhooks:
+        services.deliverer.poll = 1e9
     listener = socket.create_server((settings.host, 0))
     server = listening(services)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)

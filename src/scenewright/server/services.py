@@ -89,7 +89,7 @@ class Services:
     @cached_property
     def failures(self) -> RateLimiter:
         """Of requests with wrong keys, by address."""
-        return RateLimiter(60)
+        return RateLimiter(self.settings.limits.wrong_keys_per_minute)
 
     @property
     def private(self) -> bool:

@@ -87,11 +87,9 @@ def test_keys_do_what_their_scopes_and_roles_say(accounts_server: Running, key_o
 def test_another_users_videos_are_not_there(accounts_server: Running, key_of: Headers) -> None:
     client, ann, bob = accounts_server.client, key_of("ann"), key_of("bob")
     video = client.post("/v1/videos", json={"prompt": "a red ball"}, headers=ann).json()["id"]
-    attempts = [
-        ("GET", ""), ("DELETE", ""), ("PATCH", ""), ("GET", "/content"), ("GET", "/events"), ("POST", "/cancel"),
-        ("POST", "/pause"), ("POST", "/resume"), ("POST", "/retry"), ("POST", "/restore"), ("POST", "/move"),
-        ("POST", "/remix"),
-    ]  # fmt: skip
+    steering = ("cancel", "pause", "resume", "retry", "restore", "move", "remix")
+    attempts = [("GET", ""), ("DELETE", ""), ("PATCH", ""), ("GET", "/content"), ("GET", "/events")]
+    attempts += [("POST", f"/{action}") for action in steering]
     for method, end in attempts:
         body = {"prompt": "x"} if end == "/remix" else {}
         given = {"json": body} if method in ("POST", "PATCH") else {}
