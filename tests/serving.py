@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -69,3 +70,20 @@ def running(settings: ServerSettings, *, webhooks: bool = True) -> Iterator[Runn
         thread.join(10)
         assert not thread.is_alive()
         listener.close()
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[Running]:
+    """A server with a worker on the embedded model, in a thread, until the block ends."""
+    from scenewright.server.loaded import LoadedModels
+    from scenewright.server.worker import Worker
+
+    with running(ServerSettings(folder=folder, poll=0.05)) as started:
+        worker = Worker(started.queue, started.services.store, LoadedModels())
+        thread = threading.Thread(target=worker.run, daemon=True)
+        thread.start()
+        try:
+            yield started
+        finally:
+            worker.stop()
+            thread.join(30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the server needs scenewright[serve]")
 
-from scenewright.server.loaded import LoadedModels
+import serving
 from scenewright.server.settings import ServerSettings
-from scenewright.server.worker import Worker
 from serving import Running, running
 
 
@@ -25,13 +23,6 @@ def server(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """With a worker on the embedded model, in a thread."""
-    with running(ServerSettings(folder=tmp_path_factory.mktemp("server"), poll=0.05)) as started:
-        worker = Worker(started.queue, started.services.store, LoadedModels())
-        thread = threading.Thread(target=worker.run, daemon=True)
-        thread.start()
-        try:
-            yield started
-        finally:
-            worker.stop()
-            thread.join(30)
+    """With a worker on the embedded model."""
+    with serving.working(tmp_path_factory.mktemp("server")) as started:
+        yield started
