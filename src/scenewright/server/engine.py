@@ -22,19 +22,12 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.media import decode
 from scenewright.production import export, given_frame
+from scenewright.server.failures import InputMissingError, StorageError
 from scenewright.server.pictures import spritesheet_of, thumbnail_of
 from scenewright.server.store import FileStore
 from scenewright.server.video_request import Kind, VideoRequest
 
 MEDIA_TYPES = {"mp4": "video/mp4", "webm": "video/webm"}
-
-
-class InputMissingError(ValueError):
-    """A file that a request names is not in the store any more."""
-
-
-class StorageError(Exception):
-    """A file could not be written; it may work later."""
 
 
 class Work(Protocol):

@@ -14,13 +14,11 @@ from sqlalchemy.exc import OperationalError
 from scenewright.clip import Clip
 from scenewright.config import Config
 from scenewright.generation.generator import Generator
-from scenewright.generation.model_folder import ModelError
 from scenewright.media import MediaError
+from scenewright.server.claims import Command
 from scenewright.server.database import patiently
 from scenewright.server.engine import (
     Asked,
-    InputMissingError,
-    StorageError,
     Work,
     ask,
     begin,
@@ -31,16 +29,16 @@ from scenewright.server.engine import (
     written,
 )
 from scenewright.server.estimates import Estimates
+from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
-from scenewright.server.peak import PeakMemory, is_out_of_memory
+from scenewright.server.peak import PeakMemory
 from scenewright.server.pictures import data_url
 from scenewright.server.store import FileStore
-from scenewright.server.tables import Job
+from scenewright.server.tables import FACTS, FILES, Job
 from scenewright.server.video_request import VideoRequest
 
 _STARTS_AGAIN = "this model's videos cannot be kept half-made; it started again"
-_FAULT = "internal_error"
 
 log = logging.getLogger(__name__)
 
@@ -135,15 +133,15 @@ class Making:
             try:
                 asked = ask(self.store, generator, request, job.kind)  # type: ignore[arg-type]
             except ValueError as error:
-                self._fail(id, *_why(error))
+                self._fail(id, *why(error))
                 continue
             if request.cache and self._made_before(job, asked):
                 continue
             self.asked[id] = asked
             self._report(id, request_hash=asked.identity, notes=list(asked.notes))
+        self._look(at_once=True)
         self.asked = {id: asked for id, asked in self.asked.items() if id in self.active}
         self.places = {id: place for place, id in enumerate(self.asked)}
-        self._look(at_once=True)
 
     def _alone(self) -> None:
         """Let others have all but the first."""
@@ -197,28 +195,19 @@ class Making:
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
         files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
         taken = self.clock() - self.began
-        if patiently(lambda: self.queue.finish(id, self.worker_id, seconds_taken=taken, **files)):
-            self.store.drop_state(id)
-            if not self.resumed:
-                self._measure(generator, asked, clip, batch, made.stored)
+        mine = patiently(lambda: self.queue.finish(id, self.worker_id, seconds_taken=taken, **files))
         self._let_go(id)
+        if mine:
+            self._tolerant(lambda: self.store.drop_state(id))
+            if not self.resumed:
+                self._tolerant(lambda: self._measure(generator, asked, clip, batch, made.stored))
 
     def _made_before(self, job: Job, asked: Asked) -> bool:
         """Give the file of an identical request of the same owner, where there is one."""
         earlier = self.queue.made_before(asked.identity, job.owner_id)
         if earlier is None or earlier.video_hash is None or self.store.size(earlier.video_hash) is None:
             return False
-        same = (
-            "video_hash",
-            "thumbnail_hash",
-            "spritesheet_hash",
-            "bytes",
-            "width",
-            "height",
-            "num_frames",
-            "fps",
-        )
-        files = {name: getattr(earlier, name) for name in same}
+        files = {name: getattr(earlier, name) for name in (*FILES, *FACTS)}
         self.queue.finish(
             job.id,
             self.worker_id,
@@ -228,8 +217,8 @@ class Making:
             request_hash=asked.identity,
             seconds_taken=self.clock() - self.began,
         )
-        self.store.drop_state(job.id)
         self._let_go(job.id)
+        self._tolerant(lambda: self.store.drop_state(job.id))
         return True
 
     # ---------------------------------------------------------------------------------------- between steps
@@ -280,23 +269,31 @@ class Making:
         now = self.clock()
         if at_once or self.stopping.is_set() or now >= self._due["look"]:
             self._due["look"] = now + self.rhythm.look
-            for id, command in self.queue.commands(self.worker_id, list(self.active)).items():
-                if command == "cancel":
-                    self.queue.cancelled(id, self.worker_id)
-                    self.store.drop_state(id)
-                elif command == "pause":
-                    kept = self._keep(id)
-                    self.queue.hold(
-                        id, self.worker_id, [] if kept else ["the video starts again when it goes on"]
-                    )
-                if command is not None:
-                    self._let_go(id)
+            try:
+                wanted = self.queue.commands(self.worker_id, list(self.active))
+            except OperationalError as error:
+                log.warning("the queue cannot be reached: %s", error.orig)
+                wanted = {}
+            for id, command in wanted.items():
+                self._obey(id, command)
             if self.stopping.is_set() and self.phase not in ("decode", "export"):
-                begun = self._keep()
-                self.queue.put_back(self.worker_id, list(self.active), begun=begun)
+                begun, ids = self._keep(), list(self.active)
+                patiently(lambda: self.queue.put_back(self.worker_id, ids, begun=begun), seconds=5.0)
                 self.active.clear()
         if not self.active:
             raise Halted
+
+    def _obey(self, id: str, command: Command) -> None:
+        if command == "cancel":
+            patiently(lambda: self.queue.cancelled(id, self.worker_id))
+            self._tolerant(lambda: self.store.drop_state(id))
+        elif command == "pause":
+            lost = not self._keep(id) and self.phase == "denoise"
+            if self.work is not None:
+                self._report(id, current_step=self.work.step)
+            patiently(lambda: self.queue.hold(id, self.worker_id, [_STARTS_AGAIN] if lost else []))
+        if command is not None:
+            self._let_go(id)
 
     def _keep(self, *ids: str) -> bool:
         """Keep what there is of these jobs' videos, or of all; whether there was something that could be."""
@@ -335,6 +332,13 @@ class Making:
             if not mine:
                 self._let_go(id)
 
+    def _tolerant(self, action: Callable[[], object]) -> None:
+        """What must not spoil a video that is done."""
+        try:
+            action()
+        except Exception as error:
+            log.warning("afterwards: %s", error)
+
     def _note(self, id: str, text: str) -> None:
         job = self.active[id]
         job.notes = [*job.notes, text]
@@ -352,11 +356,11 @@ class Making:
                 self.queue.put_back(self.worker_id, list(self.active), begun=True)
                 self.active.clear()
                 return
-        code, message, retry = _why(error)
+        code, message, retry = why(error)
         if code == "invalid_request" and not isinstance(error, MediaError):
             # What the user can put right was found before.
-            code, message, retry = _FAULT, _fault(error), True
-        if code == _FAULT:
+            code, message, retry = FAULT, fault(error), True
+        if code == FAULT:
             log.exception("the work on %s failed", ", ".join(self.active))
         for id in list(self.active):
             self._fail(id, code, message, retry)
@@ -390,26 +394,3 @@ class Making:
             peak_memory=self.peak.bytes(),
             bytes=stored,
         )
-
-
-def _why(error: BaseException) -> tuple[str, str, bool]:
-    """The code and the line for the user, and whether another try may go better."""
-    if is_out_of_memory(error):
-        return (
-            "out_of_memory",
-            "there is not enough memory for it; ask for fewer frames or another model",
-            False,
-        )
-    if isinstance(error, StorageError):
-        return "storage_error", str(error), True
-    if isinstance(error, ModelError):
-        return "model_error", str(error), False
-    if isinstance(error, InputMissingError):
-        return "input_missing", str(error), False
-    if isinstance(error, ValueError):
-        return "invalid_request", str(error), False
-    return _FAULT, _fault(error), True
-
-
-def _fault(error: BaseException) -> str:
-    return f"the video could not be made ({type(error).__name__})"
