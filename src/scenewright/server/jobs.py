@@ -103,6 +103,19 @@ class JobQueue(Claims, Lists):
             assert earlier is not None
             return earlier
 
+    def add_made(self, job: Job) -> Job:
+        """Put a video into its owner's library that was made elsewhere."""
+        with self.database.write() as session:
+            session.add(job)
+            job.position = float(self._changed(session, job))
+        return job
+
+    def submitted(self, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
+        """The job that was submitted with a key and body before; None where there is none. Errors as
+        :meth:`submit`."""
+        with self.database.read() as session:
+            return self._earlier(session, owner_id, idempotency)
+
     def _earlier(self, session: Session, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
         key, body_hash = idempotency
         mine = (IdempotencyKey.owner_id == owner_id) & (IdempotencyKey.key == key)
