@@ -251,7 +251,7 @@ def load() -> dict[str, Any]:
         database = open_database(f"sqlite:///{folder / 'jobs.sqlite'}")
         accounts = Accounts(database)
         users = [accounts.add_user(f"user{n}", "creator") for n in range(CLIENTS)]
-        keys = [accounts.add_key(user.id, "benchmark")[0] for user in users]
+        keys = [accounts.add_key(user.id, "benchmark", ["videos:read", "videos:write"])[1] for user in users]
         queue = JobQueue(database)
         with serving(folder, "--accounts") as server:
             # The first users queue all that they want before the last have queued anything.
