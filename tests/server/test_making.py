@@ -436,7 +436,7 @@ def test_a_video_begins_and_ends_with_the_pictures_it_was_given(house, tmp_path)
     assert abs(frames[0].mean() - 40) < 3
     assert abs(frames[-1].mean() - 200) < 3
     metadata = probe(house.store.local_path(job.video_hash)).metadata
-    assert metadata["inputs"]["last_frame"] == {"sha256": hashes[1], "bytes": house.store.size(hashes[1])}
+    assert metadata["files"]["last_frame"] == {"sha256": hashes[1], "bytes": house.store.size(hashes[1])}
     assert request_of(metadata).inputs == {"input_reference": hashes[0], "last_frame": hashes[1]}
 
 

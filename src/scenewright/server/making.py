@@ -190,7 +190,7 @@ class Making:
     def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
         asked, job = self.asked[id], self.active[id]
         self._phase_began = self.clock()
-        made = written(self.store, asked, clip)
+        made = written(self.store, generator, asked, clip)
         self.seconds["export"] = self.clock() - self._phase_began
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
         files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
