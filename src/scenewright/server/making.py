@@ -234,7 +234,7 @@ class Making:
         if now >= self._due["report"] or step == steps:
             self._due["report"] = now + self.rhythm.report
             fields["eta_seconds"] = self._eta(step, steps)
-            previews = self.work is not None and now >= self._due["preview"]
+            previews = self.work is not None and step < steps and now >= self._due["preview"]
             for id in list(self.active):
                 if previews:
                     fields["preview"] = self._preview(id)
