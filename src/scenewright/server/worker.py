@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import secrets
 import threading
 import time
@@ -18,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from scenewright.config import Config
 from scenewright.server.claims import Patience
+from scenewright.server.estimates import machine_name
 from scenewright.server.jobs import ENDED, JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.making import Making, Rhythm
@@ -114,7 +114,7 @@ class Worker:
     # ---------------------------------------------------------------------------------------- beside the work
 
     def _register(self) -> None:
-        self.queue.register(self.id, host=platform.node(), device=self.loaded.device, pid=os.getpid())
+        self.queue.register(self.id, host=machine_name(), device=self.loaded.device, pid=os.getpid())
 
     def _stay_alive(self) -> None:
         while not self._ended.wait(self.settings.patience.lease / 3):
