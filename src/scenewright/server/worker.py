@@ -89,7 +89,12 @@ class Worker:
     def turn(self) -> bool:
         """Take jobs and make them, if there are any; whether there were."""
         self._now_and_then()
-        jobs = self.queue.claim(self.id, self.settings.batch, models=self.models, alone=self._alone)
+        # An idle worker looks often, and must not keep others from writing.
+        share = self.queue.share(self.models)
+        if not share:
+            return False
+        limit = min(share, self.settings.batch)
+        jobs = self.queue.claim(self.id, limit, models=self.models, alone=self._alone)
         if not jobs:
             return False
         log.info("%s: %s", jobs[0].model, ", ".join(job.id for job in jobs))
