@@ -155,12 +155,12 @@ def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
         return progress(id, worker_id, **fields)
 
     monkeypatch.setattr(house.queue, "progress", report)
-    house.made(house.submit(num_inference_steps=20))
+    house.made(house.submit(num_inference_steps=40))
     phases = [fields["phase"] for fields in seen if "phase" in fields]
     assert phases == ["load", "encode", "denoise", "decode", "export"]
     steps = [fields for fields in seen if "current_step" in fields and "phase" not in fields]
-    assert [fields["current_step"] for fields in steps] == list(range(1, 21))
-    assert all(fields["total_steps"] == 20 for fields in steps)
+    assert [fields["current_step"] for fields in steps] == list(range(1, 41))
+    assert all(fields["total_steps"] == 40 for fields in steps)
     assert all(fields["eta_seconds"] > 0 for fields in steps[:-1])
     assert {fields["eta_seconds"] for fields in seen if "phase" in fields} == {None}, "nothing is known yet"
     previews = [fields["preview"] for fields in steps if "preview" in fields]
