@@ -14,6 +14,7 @@ from scenewright.generation.loading import load_generator, load_pipeline
 from scenewright.generation.sampling import Sampling
 from scenewright.media import decode, encode, probe
 from scenewright.production import generate
+from scenewright.server import making
 from scenewright.server.claims import Patience
 from scenewright.server.database import open_database
 from scenewright.server.estimates import Estimates
@@ -531,3 +532,21 @@ def test_all_files_may_be_in_s3(tmp_path, nano, s3, monkeypatch):
     assert longer.num_frames == 8
     assert b"".join(store.read(longer.thumbnail_hash))[:4] == b"RIFF"
     assert store.states() == []
+
+
+def test_a_whole_clip_that_is_paused_starts_again_and_says_so(tmp_path, monkeypatch):
+    house = House(tmp_path)
+    id = house.submit(model="zoo/oracle", num_inference_steps=None)
+    made = making.whole
+
+    def pausing(generator, asked, on_step):
+        house.queue.pause(id)
+        on_step(1, 2)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(making, "whole", pausing)
+    house.worker.turn()
+    assert house.job(id).status == "paused"
+    monkeypatch.setattr(making, "whole", made)
+    house.queue.resume(id)
+    assert house.made(id).notes == ["this model's videos cannot be kept half-made; it started again"]
