@@ -59,7 +59,7 @@ def inputs_of(
     if before is not None:
         found["extended"] = {"sha256": _digest(before.frames), "num_frames": len(before)}
     if audio:
-        found["audio"] = True
+        found["audio"] = "scene"
     return found
 
 
@@ -114,7 +114,7 @@ def remake_of(source: Source) -> Remake:
         model=facts["model"],
         model_sha256=digest if isinstance(digest, str) else "",
         settings=settings if isinstance(settings, dict) else {},
-        audio=facts.get("audio") is True,
+        audio=facts.get("audio") == "scene",
         notes=tuple(dict.fromkeys(notes)),
     )
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ import pytest
 
 from scenewright.generation.loading import load_pipeline
 from scenewright.server.claims import Patience
-from scenewright.server.database import open_database
+from scenewright.server.database import open_database, patiently
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.making import Making
@@ -205,7 +206,7 @@ def test_two_workers_on_postgresql_and_one_is_killed(postgres, start, tmp_path):
     """The jobs of the dead one are finished by the other, from what was kept."""
     url = postgres("two_workers")
     queue = JobQueue(open_database(url), Patience(backoff=0.0, lease=3.0))
-    ids = [submit(queue, seed=seed, steps=12) for seed in range(4)]
+    ids = [submit(queue, seed=seed, steps=10) for seed in range(3)]
     options = ("--lease", "3", "--batch", "1", "--keep-every", "0.1")
     workers = {name: start(url, *options, "--id", name) for name in ("first", "second")}
     made_by: dict[str, set[str]] = {id: set() for id in ids}
@@ -232,10 +233,32 @@ def test_two_workers_on_postgresql_and_one_is_killed(postgres, start, tmp_path):
         assert made_by[lost] == {"first", "second"}
     store = FileStore(tmp_path / "files")
     assert all(store.size(job.video_hash) == job.bytes for job in jobs.values())
-    assert len({job.video_hash for job in jobs.values()}) == 4
+    assert len({job.video_hash for job in jobs.values()}) == 3
     workers["second"].terminate()
     assert workers["second"].wait(20) == 0
     assert store.states() == []
+    queue.database.close()
+
+
+def test_a_database_that_crashes_is_waited_for(postgres_server, tmp_path, nano):
+    new, crash = postgres_server
+    queue = JobQueue(open_database(new("crashing")), Patience(backoff=0.0, lease=30.0))
+    loaded = LoadedModels(load=lambda name, device: nano)
+    worker = Worker(queue, FileStore(tmp_path / "files"), loaded)
+    id = submit(queue, steps=900)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wait_for(lambda: queue.get(id).current_step >= 3)
+        crash()
+        before = patiently(lambda: queue.get(id)).current_step
+        wait_for(lambda: queue.get(id).current_step > before)
+        job = queue.cancel(id)
+        assert (job.status, job.worker_id, job.attempts) == ("running", worker.id, 0)
+        wait_for(lambda: queue.get(id).status == "cancelled")
+    finally:
+        worker.stop()
+        thread.join(20)
     queue.database.close()
 
 

@@ -22,7 +22,6 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.media import decode
 from scenewright.production import export, given_frame
-from scenewright.remaking import inputs_of
 from scenewright.server.failures import InputMissingError, StorageError
 from scenewright.server.pictures import spritesheet_of, thumbnail_of
 from scenewright.server.store import FileStore
@@ -57,7 +56,7 @@ class Work(Protocol):
 @dataclass(frozen=True)
 class Asked:
     """A request made ready for a model: ``before`` is the clip that is gone on with; ``identity`` that of the
-    request and the model together; ``told``: what the file says of its pictures and its sound."""
+    request and the model together."""
 
     request: VideoRequest
     kind: Kind
@@ -66,7 +65,6 @@ class Asked:
     before: Clip | None
     identity: str
     notes: tuple[str, ...]
-    told: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,7 @@ def ask(store: FileStore, generator: Generator, request: VideoRequest, kind: Kin
     else:
         check_extension(extendable(generator), before, [prompt], settings)
     identity = request.identity(kind, generator.identity)
-    told = inputs_of(prompt, generator.native_size, before, audio=request.audio)
-    return Asked(request, kind, prompt, settings, before, identity, tuple(generator.notes(prompt)), told)
+    return Asked(request, kind, prompt, settings, before, identity, tuple(generator.notes(prompt)))
 
 
 def begin(generator: Generator, asked: Sequence[Asked]) -> Work | None:
@@ -165,7 +162,7 @@ def unpacked(content: bytes | None, identity: str) -> dict[str, torch.Tensor] | 
         return None
 
 
-def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
+def written(store: FileStore, generator: Generator, asked: Asked, clip: Clip) -> Made:
     """Write a clip and its pictures into the store, after the file has been decoded again.
 
     Raises:
@@ -176,7 +173,14 @@ def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
         path = Path(folder) / f"video.{request.format}"
         facts = _facts(store, asked, clip)
         clip, notes = export(
-            clip, asked.prompt, path, file_format=request.format, audio=request.audio, facts=facts
+            generator,
+            clip,
+            asked.prompt,
+            path,
+            before=asked.before,
+            file_format=request.format,
+            audio=request.audio,
+            facts=facts,
         )
         _verify(path, clip)
         size = path.stat().st_size
@@ -184,8 +188,8 @@ def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
         thumbnail, sheet = thumbnail_of(clip), spritesheet_of(clip)
         made = Made(
             video_hash=video,
-            thumbnail_hash=store.put_bytes(thumbnail, "image/webp"),
-            spritesheet_hash=store.put_bytes(sheet, "image/webp"),
+            thumbnail_hash=store.put_bytes(thumbnail, "image/webp", durable=False),
+            spritesheet_hash=store.put_bytes(sheet, "image/webp", durable=False),
             bytes=size,
             width=clip.width,
             height=clip.height,
@@ -199,8 +203,31 @@ def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
     return made
 
 
+def measured(generator: Generator, asked: Asked, clip: Clip) -> dict[str, Any]:
+    """What there is to say of a video's size, for estimates; see :class:`.Measurement`."""
+    recommended = generator.recommended(fast=asked.request.fast)
+    made = len(clip) - (0 if asked.before is None else len(asked.before))
+    usual = getattr(generator, "usual_frames", None) or generator.most_frames or made
+    width, height = generator.native_size
+    return {
+        "model": asked.request.model,
+        "kind": asked.kind,
+        "num_frames": made,
+        "width": clip.width,
+        "height": clip.height,
+        "steps": getattr(asked.settings, "steps", 1),
+        "defaults": {
+            "num_frames": usual if asked.before is None else usual - usual // 2,
+            "width": width,
+            "height": height,
+            "steps": getattr(recommended, "steps", 1),
+            "fast": asked.request.fast,
+        },
+    }
+
+
 def _facts(store: FileStore, asked: Asked, clip: Clip) -> dict[str, Any]:
-    """What :func:`.request_of` needs beside the generator's own description to make the file again."""
+    """What :func:`.request_of` needs, beside what every file says, to make the file again."""
     request = asked.request
     added = len(clip) - (0 if asked.before is None else len(asked.before))
     return {
@@ -211,7 +238,6 @@ def _facts(store: FileStore, asked: Asked, clip: Clip) -> dict[str, Any]:
         "num_frames": added,
         "fps": clip.fps,
         "fast": request.fast,
-        **asked.told,
         "files": {name: {"sha256": hash, "bytes": store.size(hash)} for name, hash in request.inputs.items()},
     }
 

@@ -86,7 +86,7 @@ class VideoRequest(Config):
 
 def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
     """The request that a file was made by, from the metadata in it; works for files of ``scenewright
-    generate`` too, as far as they tell.
+    generate`` too, as far as they tell. Pictures that it was made with are named by their files in the store.
 
     Raises:
         ValueError: it does not say what made it.
@@ -108,7 +108,7 @@ def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
             "flow_shift": settings.get("shift"),
             "sampler": settings.get("sampler"),
             "fast": metadata.get("fast", False),
-            "audio": metadata.get("audio", False),
+            "audio": metadata.get("audio") == "scene",
             **{name: files[name]["sha256"] for name in INPUTS if name in files},
             **changes,
         }
