@@ -15,6 +15,7 @@ from scenewright.server.app import create_app
 from scenewright.server.estimates import Estimates
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.settings import Limits, ServerSettings
+from scenewright.server.video_request import VideoRequest
 from scenewright.server.worker import Worker
 from serving import Running, running
 
@@ -228,3 +229,16 @@ def test_videos_expire_where_the_server_says_so(settings: ServerSettings) -> Non
     with running(settings.model_copy(update={"expire_days": 2.0, "limits": Limits()})) as server:
         video = server.create()
     assert video["expires_at"] - video["created_at"] == pytest.approx(2 * 86400, abs=2)
+
+
+def test_files_that_nobody_uses_are_forgotten_after_a_while(server: Running) -> None:
+    uploads, store = server.services.uploads, server.services.store
+    used, unused = (uploads.keep("local", content, "image/png") for content in (b"used", b"unused"))
+    server.create(cache=False)
+    request = server.queue.list().jobs[0].request
+    server.queue.submit("local", VideoRequest.model_validate({**request, "input_reference": used}))
+    assert uploads.tidy() == 0  # they are new
+    assert uploads.tidy(keep=-1) == 1
+    assert store.size(used) == 4
+    assert store.size(unused) is None
+    assert uploads.own("local", f"file_{used}", "x") == used
