@@ -16,6 +16,7 @@ from scenewright.media import decode, encode, probe
 from scenewright.production import generate
 from scenewright.server.claims import Patience
 from scenewright.server.database import open_database
+from scenewright.server.estimates import Estimates
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.making import Rhythm
@@ -161,9 +162,30 @@ def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
     assert [fields["current_step"] for fields in steps] == list(range(1, 21))
     assert all(fields["total_steps"] == 20 for fields in steps)
     assert all(fields["eta_seconds"] > 0 for fields in steps[:-1])
+    assert {fields["eta_seconds"] for fields in seen if "phase" in fields} == {None}, "nothing is known yet"
     previews = [fields["preview"] for fields in steps if "preview" in fields]
     assert len(set(previews)) == len(previews) >= 2
     assert all(len(preview) <= 15_000 for preview in previews)
+
+
+def test_what_is_left_is_known_from_others(house, monkeypatch):
+    house.made(house.submit())
+    left: dict[str, float] = {}
+    progress = house.queue.progress
+
+    def report(id, worker_id, **fields):
+        if "phase" in fields:
+            left[fields["phase"]] = fields["eta_seconds"]
+        return progress(id, worker_id, **fields)
+
+    monkeypatch.setattr(house.queue, "progress", report)
+    estimate = Estimates(house.queue).estimate(
+        VideoRequest(prompt="x", seed=0, num_frames=4, num_inference_steps=6)
+    )
+    house.made(house.submit(seed=9))
+    assert left["load"] == left["encode"] == pytest.approx(estimate.total)
+    assert left["decode"] == pytest.approx(estimate.seconds["decode"] + estimate.seconds["export"])
+    assert left["export"] == pytest.approx(estimate.seconds["export"])
 
 
 def test_reports_and_previews_are_not_written_too_often(tmp_path, nano, monkeypatch):
@@ -436,7 +458,7 @@ def test_a_video_begins_and_ends_with_the_pictures_it_was_given(house, tmp_path)
     assert abs(frames[0].mean() - 40) < 3
     assert abs(frames[-1].mean() - 200) < 3
     metadata = probe(house.store.local_path(job.video_hash)).metadata
-    assert metadata["inputs"]["last_frame"] == {"sha256": hashes[1], "bytes": house.store.size(hashes[1])}
+    assert metadata["files"]["last_frame"] == {"sha256": hashes[1], "bytes": house.store.size(hashes[1])}
     assert request_of(metadata).inputs == {"input_reference": hashes[0], "last_frame": hashes[1]}
 
 
@@ -493,3 +515,19 @@ def test_old_files_go_when_nothing_needs_them(house):
     house.queue.delete(second.id)
     tidy(house.queue, house.store, keep_deleted=-1)
     assert house.store.size(first.video_hash) is None
+
+
+def test_all_files_may_be_in_s3(tmp_path, nano, s3, monkeypatch):
+    """With the endpoint from the environment, as a worker of the command line gets it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3["endpoint_url"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3["key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3["secret"])
+    store = FileStore(f"s3://bucket/{tmp_path.name}")
+    house = House(tmp_path, store=store, load=lambda name, device: nano)
+    first = house.made(house.submit())
+    with store.as_file(first.video_hash) as path:
+        assert decode(path).frames.shape == (4, 128, 128, 3)
+    longer = house.made(house.submit(kind="extend", video=first.video_hash))
+    assert longer.num_frames == 8
+    assert b"".join(store.read(longer.thumbnail_hash))[:4] == b"RIFF"
+    assert store.states() == []

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ import pytest
 
 from scenewright.generation.loading import load_pipeline
 from scenewright.server.claims import Patience
-from scenewright.server.database import open_database
+from scenewright.server.database import open_database, patiently
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.making import Making
@@ -236,6 +237,26 @@ def test_two_workers_on_postgresql_and_one_is_killed(postgres, start, tmp_path):
     workers["second"].terminate()
     assert workers["second"].wait(20) == 0
     assert store.states() == []
+    queue.database.close()
+
+
+def test_a_database_that_crashes_is_waited_for(postgres_server, tmp_path, nano):
+    new, crash = postgres_server
+    queue = JobQueue(open_database(new("crashing")), Patience(backoff=0.0, lease=30.0))
+    loaded = LoadedModels(load=lambda name, device: nano)
+    worker = Worker(queue, FileStore(tmp_path / "files"), loaded)
+    id = submit(queue, steps=30, frames=8)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wait_for(lambda: queue.get(id).current_step >= 3)
+        crash()
+        assert patiently(lambda: queue.get(id)).status == "running"
+        wait_for(lambda: queue.get(id).status == "completed")
+        assert queue.get(id).attempts == 0
+    finally:
+        worker.stop()
+        thread.join(20)
     queue.database.close()
 
 

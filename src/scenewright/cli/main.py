@@ -28,6 +28,9 @@ class LazyCommand(NamedTuple):
 #: Every command of the program. A new one is one line here and a module in this package.
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
+    "import": LazyCommand(
+        "scenewright.cli.import_:import_video", "Read from VIDEO how it was made, and make it again."
+    ),
     "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what VIDEOS show."),
     "sound": LazyCommand("scenewright.cli.sound:sound", "Give VIDEO the sound of what is seen in it."),
     "match": LazyCommand("scenewright.cli.match:match", "Say which VIDEOS match TEXT best."),

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.exc import OperationalError
 
@@ -28,7 +28,7 @@ from scenewright.server.engine import (
     works_in_steps,
     written,
 )
-from scenewright.server.estimates import Estimates
+from scenewright.server.estimates import PHASES, Estimate, Estimates
 from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
@@ -87,7 +87,8 @@ class Making:
         self.began, self._phase_began = clock(), clock()
         self.seconds: dict[str, float] = {}
         self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
-        self._rest: float | None = None
+        self._request = VideoRequest.model_validate(jobs[0].request)
+        self._known: Estimate | Literal[False] | None = None
 
     def run(self) -> None:
         """Make all of them, or leave them so that another can go on; errors end up in the jobs."""
@@ -190,7 +191,7 @@ class Making:
     def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
         asked, job = self.asked[id], self.active[id]
         self._phase_began = self.clock()
-        made = written(self.store, asked, clip)
+        made = written(self.store, generator, asked, clip)
         self.seconds["export"] = self.clock() - self._phase_began
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
         files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
@@ -253,16 +254,21 @@ class Making:
         return data_url(frames, asked.prompt.fps or self.fps)
 
     def _eta(self, step: int, steps: int) -> float | None:
-        """Seconds until it is done, by the steps since it began here, and the end by others of its kind."""
-        if not step:
-            return None
-        if self._rest is None:
-            known = self.estimates.estimate(next(iter(self.asked.values())).request)
-            found = 0.0 if known is None else known.seconds["decode"] + known.seconds["export"]
-            self._rest = found * len(self.active)
+        """Seconds until all is done, by the steps since they began here, and the end by others alike."""
         taken = step - self._first_step
-        each = (self.clock() - self._phase_began) / taken if taken > 0 else 0.0
-        return each * (steps - step) + self._rest
+        each = (self.clock() - self._phase_began) / taken
+        return each * (steps - step) + (self._ahead("decode") or 0.0)
+
+    def _ahead(self, phase: str, left: float = 1.0) -> float | None:
+        """Seconds from the beginning of a phase to the end, by others alike; ``left``: of the steps. None
+        where nothing is known."""
+        if self._known is None:
+            self._known = self.estimates.estimate(self._request, device=self.models.device) or False
+        if not self._known:
+            return None
+        later, seconds = PHASES[PHASES.index(phase) :], self._known.seconds
+        ahead = sum(seconds[name] * (left if name == "denoise" else 1.0) for name in later if name != "load")
+        return ahead * len(self.active)
 
     def _look(self, *, at_once: bool = False) -> None:
         """Do what is wanted of the jobs. Halted: nothing is left to do."""
@@ -318,6 +324,8 @@ class Making:
             self.seconds[self.phase] = now - self._phase_began
         self.phase, self._phase_began = phase, now
         self._first_step = fields.get("current_step", 0)
+        left = 1 - self._first_step / fields["total_steps"] if "total_steps" in fields else 1.0
+        fields["eta_seconds"] = self._ahead(phase, left)
         for id in list(self.active):
             self._report(id, phase=phase, **fields)
         if not self.active:
