@@ -54,7 +54,7 @@ class Uploads:
         if isinstance(given, Reference) and given.file_id is not None:
             return await run_in_threadpool(self.own, owner_id, given.file_id, param)
         content = await self._content(given, param)
-        media_type = await run_in_threadpool(self._check_picture, content, param)
+        media_type = await run_in_threadpool(self.checked_picture, content, param)
         return await run_in_threadpool(self.keep, owner_id, content, media_type)
 
     async def video(self, owner_id: str, given: UploadFile, param: str = "video") -> str:
@@ -102,7 +102,8 @@ class Uploads:
             raise bad_request(str(error), param, "invalid_url") from None
         return fetched.content
 
-    def _check_picture(self, content: bytes, param: str) -> str:
+    def checked_picture(self, content: bytes, param: str) -> str:
+        """Its media type. ApiError (400): it is no picture, or too large."""
         from PIL import Image, UnidentifiedImageError
 
         if not content:

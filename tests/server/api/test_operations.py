@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from scenewright.server.app import create_app
@@ -169,6 +171,28 @@ def test_a_file_can_be_kept(server: Running, made: tuple[bytes, dict[str, Any]])
     assert thumbnail.headers["content-type"] == "image/webp"
     assert server.client.get("/v1/videos").json()["data"][0]["id"] == kept["id"]
     assert video["id"] != kept["id"]
+
+
+def test_a_file_brings_its_pictures_along(server: Running, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sink = io.BytesIO()
+    Image.new("RGB", (128, 128), (10, 200, 30)).save(sink, "PNG")
+    with running(ServerSettings(folder=tmp_path_factory.mktemp("elsewhere"), poll=0.05)) as elsewhere:
+        form = {"prompt": PROMPT, "num_inference_steps": "2", "num_frames": "8"}
+        asked = elsewhere.client.post("/v1/videos", data=form, files={"input_reference": sink.getvalue()})
+        assert asked.status_code == 200, asked.text
+        assert Worker(elsewhere.queue, elsewhere.services.store, LoadedModels()).turn()
+        path = f"/v1/videos/{asked.json()['id']}/content"
+        content = elsewhere.client.get(path).content
+        at_home = elsewhere.client.post("/v1/videos/import", files={"file": content}).json()
+        assert at_home["settings"]["input_reference"]["file_id"] == asked.json()["input_reference"]
+    found = server.client.post("/v1/videos/import", files={"file": content}).json()
+    assert found["missing"] == []
+    file_id = found["settings"]["input_reference"]["file_id"]
+    kept = b"".join(server.services.store.read(file_id.removeprefix("file_")))
+    with Image.open(io.BytesIO(kept)) as picture:
+        assert picture.convert("RGB").getpixel((64, 64)) == (10, 200, 30)
+    again = server.client.post("/v1/videos", json=found["settings"])
+    assert again.json()["input_reference"] == file_id
 
 
 def test_files_that_cannot_be_imported(server: Running, video_file: bytes) -> None:
