@@ -85,7 +85,14 @@ def test_the_machine_is_described(server: Running) -> None:
     assert machine["cores"] > 0
     assert machine["disk_free"] > 0
     assert [worker["id"] for worker in machine["workers"]] == ["w1"]
-    assert machine["advice"] is None
+
+
+def test_the_doctor_gives_advice_when_asked(server: Running) -> None:
+    advice = server.client.get("/v1/machine?advice=true", timeout=120).json()["advice"]
+    states = {line["name"]: line["state"] for line in advice}
+    assert states["python"] == "ok"
+    assert states["model nano"] == "ok"
+    assert server.client.get("/v1/machine").json()["advice"] == advice
 
 
 def test_hosts_are_told_to_administrators_alone(accounts_server: Running, key_of: Any) -> None:
