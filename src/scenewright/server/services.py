@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -141,10 +142,14 @@ def _secret(path: Path) -> bytes:
     if given:
         return given.encode()
     try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
         return path.read_bytes()
-    with os.fdopen(file, "wb") as opened:
-        content = secrets.token_hex(32).encode()
-        opened.write(content)
-    return content
+    except FileNotFoundError:
+        pass
+    # Whole or not at all, and the first of several servers that start together has made it.
+    made = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    with contextlib.suppress(FileExistsError):
+        os.link(made, path)
+    made.unlink()
+    return path.read_bytes()
