@@ -376,7 +376,7 @@ def test_every_error_is_in_the_envelope(
     assert _code(answer) == expected
 
 
-def test_the_servers_secret_is_its_own(server: Running, tmp_path: Any) -> None:
+def test_the_servers_secret_is_its_own(server: Running) -> None:
     secret = server.services.secret
     file = server.services.settings.folder / "secret.key"
     assert file.read_bytes() == secret
