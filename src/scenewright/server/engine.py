@@ -188,8 +188,8 @@ def written(store: FileStore, generator: Generator, asked: Asked, clip: Clip) ->
         thumbnail, sheet = thumbnail_of(clip), spritesheet_of(clip)
         made = Made(
             video_hash=video,
-            thumbnail_hash=store.put_bytes(thumbnail, "image/webp"),
-            spritesheet_hash=store.put_bytes(sheet, "image/webp"),
+            thumbnail_hash=store.put_bytes(thumbnail, "image/webp", durable=False),
+            spritesheet_hash=store.put_bytes(sheet, "image/webp", durable=False),
             bytes=size,
             width=clip.width,
             height=clip.height,

@@ -28,7 +28,7 @@ from scenewright.server.engine import (
     works_in_steps,
     written,
 )
-from scenewright.server.estimates import PHASES, Estimate, Estimates
+from scenewright.server.estimates import PHASES, Estimate, Estimates, machine_name
 from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
@@ -75,7 +75,7 @@ class Making:
     ) -> None:
         self.worker_id, self.queue, self.store, self.models = worker_id, queue, store, models
         self.rhythm, self.stopping, self.clock = rhythm or Rhythm(), stopping or threading.Event(), clock
-        self.estimates = Estimates(queue)
+        self.estimates = Estimates(queue, machine_name())
         #: What is still this worker's to make, by id.
         self.active = {job.id: job for job in jobs}
         self.model = jobs[0].model
@@ -234,7 +234,7 @@ class Making:
         if now >= self._due["report"] or step == steps:
             self._due["report"] = now + self.rhythm.report
             fields["eta_seconds"] = self._eta(step, steps)
-            previews = self.work is not None and now >= self._due["preview"]
+            previews = self.work is not None and step < steps and now >= self._due["preview"]
             for id in list(self.active):
                 if previews:
                     fields["preview"] = self._preview(id)
