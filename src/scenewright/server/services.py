@@ -26,6 +26,9 @@ from scenewright.server.uploads import Uploads
 from scenewright.server.videos import Video, present
 from scenewright.server.webhooks import Deliverer
 
+#: A queue of so many videos takes a millisecond to put into order.
+_LONG_QUEUE = 100
+
 
 @dataclass
 class Services:
@@ -36,7 +39,7 @@ class Services:
     queue: JobQueue
     store: FileStore
     started: float = field(default_factory=time.time)
-    _places: tuple[int, dict[str, int]] = field(default_factory=lambda: (-1, {}))
+    _places: tuple[int, float, dict[str, int]] = field(default_factory=lambda: (-1, 0.0, {}))
 
     @classmethod
     def open(cls, settings: ServerSettings) -> Services:
@@ -104,11 +107,14 @@ class Services:
         return _secret(self.settings.folder / "secret.key")
 
     def places(self) -> dict[str, int]:
-        """Places in the queue by job; counted anew only where something has changed."""
-        clock = self.queue.clock()
-        if self._places[0] != clock:
-            self._places = (clock, self.queue.queue_positions())
-        return self._places[1]
+        """Places in the queue by job, counted anew only where something has changed; those of a long queue
+        at most once in a while, so that a video that has just joined it may not be there yet."""
+        clock, now = self.queue.clock(), time.monotonic()
+        counted, at, places = self._places
+        if clock != counted and (len(places) < _LONG_QUEUE or now - at > self.settings.poll):
+            places = self.queue.queue_positions()
+            self._places = (clock, now, places)
+        return places
 
     def present(self, job: Job, base_url: str, position: int | None = None) -> Video:
         return present(job, base_url, self.catalogue.facts(job.model), position)
