@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
@@ -163,6 +164,25 @@ class Estimates:
         peaks = [row.peak_memory for row in near if row.peak_memory is not None]
         sizes = [row.bytes * pixels / have for row, have in zip(near, stored, strict=True)]
         return Estimate(found, max(peaks) if peaks else None, round(median(sizes)))
+
+
+class Outlook:
+    """What is left of a video that is being made, by others alike; it is looked up once."""
+
+    def __init__(self, estimates: Estimates, request: VideoRequest, device: str) -> None:
+        self._look_up = partial(estimates.estimate, request, device=device)
+
+    @cached_property
+    def _known(self) -> Estimate | None:
+        return self._look_up()
+
+    def ahead(self, phase: str, left: float = 1.0) -> float | None:
+        """Seconds from the beginning of a phase to the end; ``left``: of the steps. None where nothing is
+        known."""
+        if self._known is None:
+            return None
+        later, seconds = PHASES[PHASES.index(phase) :], self._known.seconds
+        return sum(seconds[name] * (left if name == "denoise" else 1.0) for name in later if name != "load")
 
 
 def _apart(row: Measurement, frames: int, steps: int, pixels: int) -> float:
