@@ -204,6 +204,7 @@ def generate(
             "audio": audio or None,
             "num_inference_steps": sampling["steps"],
             "guidance_scale": sampling["guidance_scale"],
+            "flow_shift": sampling["shift"],
             "sampler": sampling["sampler"],
         }
         prompts = [Prompt(text=text, seed=seed + i) for text in texts for i in range(batch)]

@@ -60,6 +60,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "worker": LazyCommand(
         "scenewright.cli.worker:worker", "Make the videos of a queue, on this machine and device."
     ),
+    "studio": LazyCommand(
+        "scenewright.cli.studio:studio",
+        "Open the studio: make, steer, compare and keep videos in the browser.",
+    ),
     "serve": LazyCommand(
         "scenewright.cli.serve:serve", "Serve the studio and an API for videos as OpenAI's clients speak it."
     ),

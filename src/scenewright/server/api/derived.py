@@ -46,7 +46,9 @@ class Character(BaseModel):
     "/v1/videos/{video_id}/remix",
     response_model=Video,
     responses=_ERRORS,
-    openapi_extra=body_schema(RemixVideo, (), {"prompt": "a large blue metal sphere rolls left"}),
+    openapi_extra=body_schema(
+        RemixVideo, (), {"prompt": "a large blue metal sphere rolls left"}, repeatable=True
+    ),
     summary="Make a video again with another prompt",
 )
 async def remix_video(request: Request, video_id: str, principal: Writer) -> Response:
@@ -87,6 +89,7 @@ async def remix_video(request: Request, video_id: str, principal: Writer) -> Res
         ExtendVideo,
         ("video",),
         {"prompt": "the sphere bounces", "video": {"id": "video_0123456789abcdef01234567"}, "seconds": "1"},
+        repeatable=True,
     ),
     summary="Go on with a video",
 )

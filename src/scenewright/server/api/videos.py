@@ -61,7 +61,9 @@ class ChangeVideo(Body):
     "/v1/videos",
     response_model=Video,
     responses=described(400, 401, 403, 404, 409, 413, 415, 429),
-    openapi_extra=body_schema(CreateVideo, ("input_reference", "last_frame"), videos_example),
+    openapi_extra=body_schema(
+        CreateVideo, ("input_reference", "last_frame"), videos_example, repeatable=True
+    ),
     summary="Make a video",
 )
 async def create_video(request: Request, principal: Writer) -> Response:
