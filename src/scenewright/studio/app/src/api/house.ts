@@ -1,0 +1,12 @@
+/** The calls about models and the machine. */
+import { call } from "./http";
+import type { Machine, Model } from "./types";
+
+export async function listModels(): Promise<Model[]> {
+  const answer = await call<{ data: Model[] }>("GET", "/v1/models");
+  return answer.data;
+}
+
+export function getMachine(): Promise<Machine> {
+  return call("GET", "/v1/machine");
+}

@@ -1,0 +1,189 @@
+/** The form of the Make page: what is typed, what it becomes as a request, and what the server objects to. */
+import { computed, effect, signal } from "@preact/signals";
+import type { Creation } from "../api/videos";
+import type { Model, Video } from "../api/types";
+import { keep, kept } from "../state/keeping";
+import { model, models } from "../state/models";
+
+export type PresetName = "quick" | "balanced" | "best";
+
+/** "" stands for the model's own. */
+export interface Draft {
+  prompt: string;
+  negative: string;
+  model: string;
+  width: number | "";
+  height: number | "";
+  seconds: number | "";
+  seed: number;
+  locked: boolean;
+  steps: number | "";
+  guidance: number | "";
+  shift: number | "";
+  fast: boolean;
+  count: number;
+  format: "mp4" | "webm";
+  cache: boolean;
+}
+
+export const MOST_AT_ONCE = 16;
+const LARGEST_SEED = 2 ** 31 - 1;
+
+export function rollSeed(): number {
+  return Math.floor(Math.random() * LARGEST_SEED);
+}
+
+const fresh: Draft = {
+  prompt: "",
+  negative: "",
+  model: "nano",
+  width: "",
+  height: "",
+  seconds: "",
+  seed: rollSeed(),
+  locked: false,
+  steps: "",
+  guidance: "",
+  shift: "",
+  fast: false,
+  count: 1,
+  format: "mp4",
+  cache: true,
+};
+
+function restored(): Draft {
+  try {
+    const saved = JSON.parse(kept("draft") ?? "{}") as Partial<Draft>;
+    return { ...fresh, ...saved };
+  } catch {
+    return fresh;
+  }
+}
+
+export const draft = signal<Draft>(restored());
+/** What the server objected to, by the name of the field in a request. */
+export const objections = signal<Record<string, string>>({});
+/** Pictures that go with the request. They live as long as the page. */
+export const pictures = signal<{ first: File | null; last: File | null }>({ first: null, last: null });
+
+effect(() => keep("draft", JSON.stringify(draft.value)));
+
+const PARAMS: Partial<Record<keyof Draft, string[]>> = {
+  prompt: ["prompt"],
+  negative: ["negative_prompt"],
+  model: ["model"],
+  width: ["width", "size"],
+  height: ["height", "size"],
+  seconds: ["seconds", "num_frames"],
+  seed: ["seed"],
+  steps: ["num_inference_steps"],
+  guidance: ["guidance_scale"],
+  shift: ["flow_shift"],
+};
+
+export function change(changes: Partial<Draft>): void {
+  draft.value = { ...draft.peek(), ...changes };
+  const settled = Object.keys(changes).flatMap((name) => PARAMS[name as keyof Draft] ?? []);
+  const rest = Object.entries(objections.peek()).filter(([param]) => !settled.includes(param));
+  objections.value = Object.fromEntries(rest);
+}
+
+export function objection(...params: string[]): string | null {
+  for (const param of params) {
+    const text = objections.value[param];
+    if (text) return text;
+  }
+  return null;
+}
+
+export const chosen = computed<Model | null>(() => model(draft.value.model) ?? models.value?.[0] ?? null);
+
+export function preset(name: PresetName, of: Model): Partial<Draft> | null {
+  const own = of.settings;
+  if (!own) return null;
+  if (name === "balanced") return { steps: "", guidance: "", fast: false };
+  if (name === "best") return { steps: own.steps * 2, guidance: "", fast: false };
+  if (of.fast) return { steps: "", guidance: "", fast: true };
+  return { steps: Math.max(1, Math.ceil(own.steps / 2)), guidance: "", fast: false };
+}
+
+/** The preset that the settings are those of, null where they are the user's own. */
+export const presetNow = computed<PresetName | null>(() => {
+  const of = chosen.value;
+  if (!of) return null;
+  for (const name of ["quick", "balanced", "best"] as const) {
+    const settings = preset(name, of);
+    if (!settings) return null;
+    const same = (Object.keys(settings) as (keyof Draft)[]).every((key) => draft.value[key] === settings[key]);
+    if (same) return name;
+  }
+  return null;
+});
+
+export const longest = computed(() => {
+  const of = chosen.value;
+  return of?.most_frames ? of.most_frames / of.fps : null;
+});
+
+/** The fields of a request for this draft, without those left to the model. */
+export function fields(of: Draft, seed: number): Creation["fields"] {
+  const body: Creation["fields"] = { prompt: of.prompt.trim(), model: of.model, seed, format: of.format };
+  if (of.negative.trim()) body.negative_prompt = of.negative.trim();
+  if (of.width !== "") body.width = of.width;
+  if (of.height !== "") body.height = of.height;
+  const fps = model(of.model)?.fps;
+  if (of.seconds !== "" && fps) body.num_frames = Math.max(1, Math.round(of.seconds * fps));
+  if (of.steps !== "") body.num_inference_steps = of.steps;
+  if (of.guidance !== "") body.guidance_scale = of.guidance;
+  if (of.shift !== "") body.flow_shift = of.shift;
+  if (of.fast) body.fast = true;
+  if (!of.cache) body.cache = false;
+  return body;
+}
+
+export function files(): Record<string, File> {
+  const { first, last } = pictures.peek();
+  return { ...(first ? { input_reference: first } : {}), ...(last ? { last_frame: last } : {}) };
+}
+
+export type Part = "prompt" | "negative" | "model" | "size" | "seconds" | "seed" | "steps" | "guidance" | "shift";
+
+/** Settings under a request's names, as a video or an imported file has them, become this draft's. */
+export function take(settings: Record<string, unknown>, parts: readonly Part[] | null = null): void {
+  const wanted = (part: Part) => parts === null || parts.includes(part);
+  const numeric = (name: string): number | null => {
+    const value = settings[name];
+    return typeof value === "number" && Number.isFinite(value) ? value : null;
+  };
+  const next: Partial<Draft> = {};
+  if (wanted("prompt") && typeof settings.prompt === "string") next.prompt = settings.prompt;
+  if (wanted("negative") && typeof settings.negative_prompt === "string") next.negative = settings.negative_prompt;
+  if (wanted("model") && typeof settings.model === "string") {
+    if (models.peek()?.some((one) => one.id === settings.model)) next.model = settings.model;
+  }
+  const of = model(next.model ?? draft.peek().model);
+  const width = numeric("width");
+  const height = numeric("height");
+  if (wanted("size") && width && height) {
+    const own = of?.width === width && of.height === height;
+    next.width = own ? "" : width;
+    next.height = own ? "" : height;
+  }
+  const frames = numeric("num_frames");
+  const fps = numeric("fps") ?? of?.fps;
+  if (wanted("seconds") && frames && fps) next.seconds = Math.round((frames / fps) * 1000) / 1000;
+  const seed = numeric("seed");
+  if (wanted("seed") && seed !== null) Object.assign(next, { seed, locked: true });
+  const steps = numeric("num_inference_steps");
+  if (wanted("steps") && steps !== null) next.steps = steps === of?.settings?.steps ? "" : steps;
+  const guidance = numeric("guidance_scale");
+  if (wanted("guidance") && guidance !== null)
+    next.guidance = guidance === of?.settings?.guidance_scale ? "" : guidance;
+  const shift = numeric("flow_shift");
+  if (wanted("shift") && shift !== null) next.shift = shift === of?.settings?.shift ? "" : shift;
+  change(next);
+}
+
+export function takeVideo(video: Video, parts: readonly Part[] | null = null): void {
+  take(video as unknown as Record<string, unknown>, parts);
+}

@@ -1,0 +1,50 @@
+/** The prompt, with the words that the model does not know underlined, and the scene as chips below. */
+import { useRef } from "preact/hooks";
+import { t } from "../i18n";
+import { Wrong } from "../ui/field";
+import { change, draft, objection } from "./draft";
+import { SceneChips } from "./scene-chips";
+import { understood } from "./understanding";
+
+/** The prompt cut at its unknown words. */
+function cut(prompt: string, unknown: readonly string[]): { text: string; odd: boolean }[] {
+  if (unknown.length === 0) return [{ text: prompt, odd: false }];
+  const escaped = unknown.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(${escaped.join("|")})(?![\\p{L}\\p{N}])`, "giu");
+  return prompt.split(pattern).map((text, at) => ({ text, odd: at % 2 === 1 }));
+}
+
+export function PromptField() {
+  const back = useRef<HTMLDivElement>(null);
+  const { prompt } = draft.value;
+  const parsed = understood.value?.prompt === prompt ? understood.value.parsed : null;
+  const wrong = objection("prompt");
+  return (
+    <div class={`field prompt-field ${wrong ? "is-bad" : ""}`}>
+      <div class="field-head">
+        <label for="prompt">{t("prompt")}</label>
+      </div>
+      <div class="prompt-box">
+        <div class="prompt-behind" ref={back} aria-hidden="true">
+          {cut(prompt, parsed?.unknown ?? []).map((piece, at) => (piece.odd ? <mark key={at}>{piece.text}</mark> : piece.text))}
+          {"\n"}
+        </div>
+        <textarea
+          id="prompt"
+          rows={3}
+          value={prompt}
+          placeholder={t("prompt.placeholder")}
+          aria-describedby={wrong ? "prompt-error understood" : "understood"}
+          aria-invalid={wrong ? true : undefined}
+          spellcheck={false}
+          onInput={(event) => change({ prompt: event.currentTarget.value })}
+          onScroll={(event) => {
+            if (back.current) back.current.scrollTop = event.currentTarget.scrollTop;
+          }}
+        />
+      </div>
+      <Wrong id="prompt-error" text={wrong} />
+      <div id="understood">{parsed ? <SceneChips parsed={parsed} prompt={prompt} /> : null}</div>
+    </div>
+  );
+}

@@ -1,0 +1,50 @@
+/** Keys that work everywhere outside of text, unless the user has turned them off. */
+import { signal } from "@preact/signals";
+import { keep, kept } from "./keeping";
+
+export interface Shortcut {
+  keys: string;
+  /** The key of the string that says what it does. */
+  does: string;
+  run: (event: KeyboardEvent) => void;
+}
+
+export const singleKeys = signal(kept("single-keys") !== "off");
+const table = new Map<string, Shortcut>();
+
+export function useSingleKeys(on: boolean): void {
+  singleKeys.value = on;
+  keep("single-keys", on ? null : "off");
+}
+
+/** Adds shortcuts; the function given back takes them away. */
+export function register(shortcuts: Shortcut[]): () => void {
+  for (const shortcut of shortcuts) table.set(shortcut.keys, shortcut);
+  return () => {
+    for (const shortcut of shortcuts) if (table.get(shortcut.keys) === shortcut) table.delete(shortcut.keys);
+  };
+}
+
+function typing(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    target.matches("textarea, select, [contenteditable], input:not([type=radio]):not([type=checkbox])")
+  );
+}
+
+export function listen(): void {
+  window.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!singleKeys.peek() && event.key !== "?") return;
+    if (typing(event.target)) return;
+    const modal = document.querySelector("dialog[open]") !== null;
+    if (modal) return;
+    const name = event.key === " " ? "Space" : event.key;
+    if (name === "Space" && event.target instanceof HTMLElement && event.target.matches("button, a, input, summary"))
+      return;
+    const shortcut = table.get(name);
+    if (!shortcut) return;
+    event.preventDefault();
+    shortcut.run(event);
+  });
+}
