@@ -1,7 +1,7 @@
 /** The studio begins here. */
 import { render } from "preact";
 import { connect } from "./api/events";
-import { unauthorised } from "./api/http";
+import { session } from "./api/http";
 import { App } from "./app";
 import { loginNeeded, whoAmI } from "./login/page";
 import { announceProgress } from "./state/announcing";
@@ -17,7 +17,7 @@ import "./styles/library.css";
 import "./styles/compare.css";
 import "./styles/machine.css";
 
-unauthorised.called = () => {
+session.onUnknown = () => {
   loginNeeded.value = true;
 };
 listen();

@@ -1,6 +1,6 @@
 /** One stream of events for everything; while it is down, the server is asked every two seconds instead. */
 import { signal } from "@preact/signals";
-import { drop, forgetUnlisted, put } from "../state/videos";
+import { drop, forgetUnlisted, place, put } from "../state/videos";
 import { ApiError } from "./http";
 import { getVideo, listVideos } from "./videos";
 import type { Video } from "./types";
@@ -17,7 +17,7 @@ let wait = 1000;
 /** Everything that is not finished, and the newest of the rest. */
 export async function refresh(): Promise<void> {
   const [queued, newest] = await Promise.all([
-    listVideos({ status: "queued,in_progress", limit: 100, order: "asc" }),
+    listVideos({ status: ["queued", "in_progress"], limit: 100, order: "asc" }),
     listVideos({ limit: 30 }),
   ]);
   for (const video of [...newest.data, ...queued.data]) put(video);
@@ -59,8 +59,7 @@ export function connect(): void {
   stream.addEventListener("video", (event) => put(JSON.parse(event.data) as Video));
   stream.addEventListener("deleted", (event) => drop((JSON.parse(event.data) as { id: string }).id));
   stream.addEventListener("queue", (event) => {
-    const positions = (JSON.parse(event.data) as { positions?: Record<string, number | null> }).positions;
-    if (!positions) void ask();
+    place((JSON.parse(event.data) as { positions: Record<string, number> }).positions);
   });
   stream.onerror = () => {
     if (link.peek() === "live" || link.peek() === "connecting") {

@@ -7,6 +7,7 @@ export async function listModels(): Promise<Model[]> {
   return answer.data;
 }
 
-export function getMachine(): Promise<Machine> {
-  return call("GET", "/v1/machine");
+/** `advice`: ask the doctor too, which takes some seconds. */
+export function getMachine(advice: boolean): Promise<Machine> {
+  return call("GET", `/v1/machine${advice ? "?advice=true" : ""}`);
 }

@@ -13,7 +13,9 @@ export class ApiError extends Error {
   }
 }
 
-export const unauthorised = { called: (): void => {} };
+/** What the session of this page is told with: `onUnknown` is called when the server does not know who asks,
+ * `token` goes with everything that changes something. */
+export const session = { onUnknown: (): void => {}, token: null as string | null };
 
 export async function call<T>(method: string, path: string, body?: object | FormData): Promise<T> {
   const form = body instanceof FormData;
@@ -22,7 +24,10 @@ export async function call<T>(method: string, path: string, body?: object | Form
     response = await fetch(path, {
       method,
       credentials: "same-origin",
-      headers: body && !form ? { "Content-Type": "application/json" } : {},
+      headers: {
+        ...(body && !form ? { "Content-Type": "application/json" } : {}),
+        ...(session.token ? { "X-CSRF-Token": session.token } : {}),
+      },
       body: body === undefined ? null : form ? body : JSON.stringify(body),
     });
   } catch {
@@ -37,7 +42,7 @@ export async function call<T>(method: string, path: string, body?: object | Form
   }
   if (response.ok) return answer as T;
   const error = (answer as { error?: { message?: string; param?: string | null; code?: string | null } } | null)?.error;
-  if (response.status === 401) unauthorised.called();
+  if (response.status === 401) session.onUnknown();
   throw new ApiError(
     error?.message ?? t("error.status", { status: response.status }),
     response.status,
@@ -46,10 +51,13 @@ export async function call<T>(method: string, path: string, body?: object | Form
   );
 }
 
-export function query(values: Record<string, string | number | boolean | null | undefined>): string {
+type Value = string | number | boolean | null | undefined | readonly string[];
+
+export function query(values: Record<string, Value>): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one));
   }
   const text = search.toString();
   return text ? `?${text}` : "";

@@ -17,8 +17,9 @@ export interface Video {
   remixed_from_video_id: string | null;
   seconds: string;
   size: string;
-  phase: Phase | null;
-  current_step: number | null;
+  kind: "generate" | "extend";
+  phase: Phase;
+  current_step: number;
   total_steps: number | null;
   eta_seconds: number | null;
   queue_position: number | null;
@@ -34,11 +35,16 @@ export interface Video {
   num_inference_steps: number | null;
   guidance_scale: number | null;
   flow_shift: number | null;
+  fast: boolean;
+  format: "mp4" | "webm";
+  input_reference: string | null;
+  last_frame: string | null;
   title: string | null;
   tags: string[];
   notes: string[];
   batch: string | null;
   cached: boolean;
+  has_thumbnail: boolean;
 }
 
 export interface Page<T> {
@@ -47,90 +53,108 @@ export interface Page<T> {
   last_id: string | null;
 }
 
-/** What a model recommends for sampling; null where there is nothing to choose. */
+/** How a model samples. */
 export interface Sampling {
-  steps: number;
-  guidance_scale: number;
-  shift: number;
-  sampler: string;
+  steps?: number;
+  guidance_scale?: number;
+  shift?: number;
 }
 
+/** `fits`: null where the free memory is not known. `takes`: the settings that can be changed. */
 export interface Model {
   id: string;
-  width: number;
-  height: number;
-  fps: number;
+  family: string;
+  native_width: number;
+  native_height: number;
+  usual_frames: number;
   most_frames: number | null;
+  fps: number;
   settings: Sampling | null;
   fast: Sampling | null;
+  takes: string[];
+  negative_prompts: boolean;
   given_frames: boolean;
-  extension: boolean;
-  fits: boolean;
-  reason: string | null;
+  extends: boolean;
+  needs_sound: boolean;
+  knows_words: number;
+  bytes: number;
+  default: boolean;
+  fits: boolean | null;
+}
+
+/** Characters of the prompt, from `start` up to but not including `end`. */
+export interface Span {
+  start: number;
+  end: number;
 }
 
 export interface Motion {
   kind: string;
-  text: string | null;
-  start: number | null;
-  end: number | null;
-  targeted: boolean;
+  direction: string | null;
+  target: number | null;
+  place: Span | null;
 }
 
-export interface Entity {
+export interface Entity extends Span {
   text: string;
-  start: number;
-  end: number;
+  count: number;
   colour: string | null;
   shape: string | null;
   size: string | null;
   material: string | null;
+  words: Partial<Record<"colour" | "shape" | "size" | "material", Span>>;
   motions: Motion[];
 }
 
 export interface Parsed {
+  understood: boolean;
   entities: Entity[];
   unknown: string[];
+  unknown_places: (Span & { word: string })[];
   notes: string[];
 }
 
 export interface Estimate {
+  known: boolean;
   seconds: number | null;
+  waits: number | null;
   memory: number | null;
   disk: number | null;
+  fits: boolean | null;
 }
 
+/** `seconds`: by phase of the work. */
 export interface Measurement {
   model: string;
   device: string;
-  runs: number;
-  seconds: number | null;
-  steps_per_second: number | null;
-  memory: number | null;
+  videos: number;
+  seconds: Record<string, number>;
+  frames_per_second: number | null;
+  peak_memory: number | null;
 }
 
 export interface Worker {
   id: string;
-  host: string;
+  host: string | null;
   device: string;
   models: string[];
-  alive: boolean;
+  memory: number;
+  seen_at: number;
 }
 
 export interface Advice {
   name: string;
-  state: "ok" | "info" | "missing" | "failed";
+  state: string;
   text: string;
   fix: string | null;
-  needed: boolean;
 }
 
+/** `advice`: null until the doctor was asked. */
 export interface Machine {
-  cores: number | null;
-  memory_total: number | null;
-  memory_free: number | null;
+  cores: number;
+  memory_available: number | null;
   disk_free: number | null;
   workers: Worker[];
   measurements: Measurement[];
-  advice: Advice[];
+  advice: Advice[] | null;
 }

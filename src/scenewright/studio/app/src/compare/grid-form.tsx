@@ -1,9 +1,10 @@
 /** A new grid: one prompt, one or two settings that vary, and a run for every pair of values. */
 import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api/http";
-import { createVideo, getVideo, updateVideo } from "../api/videos";
+import { createVideo, getVideo } from "../api/videos";
 import { t, tn } from "../i18n";
-import { draft, fields, takeVideo } from "../make/draft";
+import { draft, fields, pictureFields, takeVideo } from "../make/draft";
+import { newBatch } from "../make/submitting";
 import { go } from "../router";
 import { announce } from "../state/saying";
 import { put, video as videoOf } from "../state/videos";
@@ -19,7 +20,7 @@ function usual(axis: AxisOrNone): string {
   if (axis === "seed") return [0, 1, 2, 3].map((by) => now.seed + by).join(", ");
   if (axis === "guidance_scale") return "1, 3.5, 7";
   if (axis === "num_inference_steps") return "4, 12, 24";
-  if (axis === "model") return (models.peek() ?? []).filter((one) => one.fits).map((one) => one.id).slice(0, 3).join(", ");
+  if (axis === "model") return (models.peek() ?? []).filter((one) => one.fits !== false && !one.needs_sound).map((one) => one.id).slice(0, 3).join(", ");
   return "";
 }
 
@@ -86,19 +87,19 @@ export function GridForm({ from }: { from: string | null }) {
     if (!across || !down) return;
     setBusy(true);
     setWrong(null);
-    const tag = `grid-${Math.random().toString(36).slice(2, 8)}`;
-    const base = fields({ ...draft.peek(), prompt }, draft.peek().seed);
+    const batch = newBatch("grid");
+    const given = pictureFields();
+    const base = { ...fields({ ...draft.peek(), prompt }, draft.peek().seed), ...given.fields, batch };
     try {
       for (const row of down)
         for (const column of across) {
-          const own = { ...base };
+          const own: Record<string, unknown> = { ...base };
           if (columns[0] !== "none" && column !== null) own[columns[0]] = column;
           if (rows[0] !== "none" && row !== null) own[rows[0]] = row;
-          const video = await createVideo({ fields: own });
-          put(await updateVideo(video.id, { tags: [tag] }));
+          put(await createVideo({ fields: own as typeof base, files: given.files }));
         }
       announce(tn("said.queued", many));
-      go("compare", ["grid", tag]);
+      go("compare", ["grid", batch]);
     } catch (error) {
       setWrong(error instanceof ApiError ? error.message : String(error));
     } finally {

@@ -11,7 +11,7 @@ import { still } from "../ui/motion";
 import { phaseText } from "../ui/progress";
 import { gridOf, type Axis } from "./axes";
 
-export const GRID_TAG = /^grid-[a-z0-9]+$/;
+export const isGrid = (batch: string | null): batch is string => batch?.startsWith("grid-") ?? false;
 
 function Cell({ video, label }: { video: Video | null; label: string }) {
   if (!video) return <span class="cell is-missing">–</span>;
@@ -48,15 +48,15 @@ function valueName(axis: Axis, value: number | string): string {
   return `${t(`axis.${axis}`)} ${shown}`;
 }
 
-export function GridView({ tag }: { tag: string }) {
+export function GridView({ batch }: { batch: string }) {
   const [wrong, setWrong] = useState<string | null>(null);
   useEffect(() => {
-    listVideos({ tag, limit: 100 }).then(
+    listVideos({ batch, limit: 100 }).then(
       (page) => page.data.forEach(put),
       (error: unknown) => setWrong(error instanceof ApiError ? error.message : String(error)),
     );
-  }, [tag]);
-  const videos = all.value.filter((video) => video.tags.includes(tag));
+  }, [batch]);
+  const videos = all.value.filter((video) => video.batch === batch);
   if (wrong) return <p class="wrong">{wrong}</p>;
   if (!videos.length) return <p class="quiet">{t("loading")}</p>;
   const grid = gridOf(videos);

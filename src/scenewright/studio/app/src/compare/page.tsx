@@ -1,12 +1,12 @@
 /** Compare: two videos in step, or a grid over settings. */
 import { useEffect } from "preact/hooks";
 import { getVideo } from "../api/videos";
-import { t } from "../i18n";
+import { moment, t } from "../i18n";
 import { href, place, replace } from "../router";
 import { complain } from "../state/saying";
 import { all, put, video as videoOf } from "../state/videos";
 import { Empty } from "../ui/empty";
-import { GRID_TAG, GridView } from "./grid";
+import { GridView, isGrid } from "./grid";
 import { GridForm } from "./grid-form";
 import { Side } from "./picker";
 import { ComparePlayer } from "./player";
@@ -44,20 +44,20 @@ function Two() {
 
 function Grids() {
   const { rest, values } = place.value;
-  const tag = rest[1];
-  const known = [...new Set(all.value.flatMap((video) => video.tags.filter((one) => GRID_TAG.test(one))))];
-  if (tag) return <GridView key={tag} tag={tag} />;
+  const batch = rest[1];
+  if (batch) return <GridView key={batch} batch={batch} />;
+  const known = new Map(all.value.flatMap((video) => (isGrid(video.batch) ? [[video.batch, video] as const] : [])));
   return (
     <>
       <GridForm from={values.get("from")} />
-      {known.length ? (
+      {known.size ? (
         <section class="grids" aria-labelledby="grids-title">
           <h2 id="grids-title">{t("grid.earlier")}</h2>
           <ul>
-            {known.map((one) => (
-              <li key={one}>
-                <a href={href("compare", ["grid", one])}>{all.value.find((video) => video.tags.includes(one))?.prompt}</a>{" "}
-                <span class="quiet">{one}</span>
+            {[...known].map(([name, video]) => (
+              <li key={name}>
+                <a href={href("compare", ["grid", name])}>{video.prompt}</a>{" "}
+                <span class="quiet">{moment(video.created_at)}</span>
               </li>
             ))}
           </ul>

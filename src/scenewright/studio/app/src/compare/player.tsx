@@ -31,7 +31,7 @@ export function ComparePlayer({ a, b }: { a: Video; b: Video }) {
   const [frame, setFrame] = useState(0);
   const [playing, setPlaying] = useState(false);
   const [share, setShare] = useState(50);
-  const [gain, setGain] = useState<(typeof GAINS)[number]>("4");
+  const [gain, setGain] = useState<(typeof GAINS)[number]>("1");
   const [mean, setMean] = useState<number | null>(null);
   const first = useRef<HTMLCanvasElement>(null);
   const second = useRef<HTMLCanvasElement>(null);

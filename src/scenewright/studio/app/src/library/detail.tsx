@@ -1,6 +1,6 @@
 /** One video in full: the player, its settings to use again, its family, and what can be done with it. */
 import { useEffect } from "preact/hooks";
-import { content } from "../api/videos";
+import { content, download } from "../api/videos";
 import type { Video } from "../api/types";
 import { moment, number, t, type Key } from "../i18n";
 import { takeVideo, type Part } from "../make/draft";
@@ -39,17 +39,26 @@ function settings(video: Video): Setting[] {
     { part: "seed", label: "seed", value: String(video.seed) },
     video.num_inference_steps ? { part: "steps", label: "steps", value: number(video.num_inference_steps) } : null,
     video.guidance_scale === null ? null : { part: "guidance", label: "guidance", value: number(video.guidance_scale) },
+    video.input_reference || video.last_frame
+      ? {
+          part: "frames",
+          label: "given-frames",
+          value: [video.input_reference ? t("frame.first") : "", video.last_frame ? t("frame.last") : ""]
+            .filter(Boolean)
+            .join(", "),
+        }
+      : null,
     video.flow_shift === null ? null : { part: "shift", label: "shift", value: number(video.flow_shift) },
   ];
   return list.filter((one) => one !== null);
 }
 
-function reuse(video: Video, parts: Part[] | null): void {
+function reuse(video: Video, parts: Part[] | null, label: Key = "settings"): void {
   takeVideo(video, parts);
   if (parts === null) {
     go("make");
     say(t("reused.all"));
-  } else say(t("reused.one", { setting: t(parts[0] as Key) }));
+  } else say(t("reused.one", { setting: t(label) }));
 }
 
 function Tree({ branch, here }: { branch: Branch; here: string }) {
@@ -114,7 +123,7 @@ export function Detail({ video }: { video: Video }) {
           <div class="detail-tools">
             {video.status === "completed" ? (
               <>
-                <a class="button plain" href={content(video.id)} download={`${video.id}.mp4`}>
+                <a class="button plain" href={download(video.id)} download>
                   <Icon name="download" size={18} />
                   <span>{t("download")}</span>
                 </a>
@@ -154,7 +163,7 @@ export function Detail({ video }: { video: Video }) {
                 <div key={one.part}>
                   <dt>{t(one.label)}</dt>
                   <dd>{one.value}</dd>
-                  <IconButton icon="reuse" label={t("reuse.one", { setting: t(one.label) })} onClick={() => reuse(video, [one.part])} />
+                  <IconButton icon="reuse" label={t("reuse.one", { setting: t(one.label) })} onClick={() => reuse(video, [one.part], one.label)} />
                 </div>
               ))}
             </dl>

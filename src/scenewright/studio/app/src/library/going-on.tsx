@@ -15,16 +15,17 @@ type Way = "remix" | "extend";
 
 export function GoOn({ video }: { video: Video }) {
   const of = model(video.model);
-  const [way, setWay] = useState<Way>("remix");
+  const [way, setWay] = useState<Way>(video.kind === "extend" ? "extend" : "remix");
   const [prompt, setPrompt] = useState(video.prompt);
   const [wrong, setWrong] = useState<string | null>(null);
+  const added = String(of ? of.usual_frames / of.fps : 2);
   const [busy, setBusy] = useState(false);
   const make = async () => {
     setBusy(true);
     setWrong(null);
     try {
       const next =
-        way === "remix" ? await remixVideo(video.id, prompt) : await extendVideo(video.id, prompt, String(video.seconds));
+        way === "remix" ? await remixVideo(video.id, prompt) : await extendVideo(video.id, prompt, added);
       put(next);
       say(t("said.queued.one"), { action: { label: t("watch"), run: () => go("make") } });
     } catch (error) {
@@ -35,7 +36,9 @@ export function GoOn({ video }: { video: Video }) {
   };
   return (
     <section class="go-on" aria-label={t("go-on")}>
-      {of?.extension ? (
+      {video.kind === "extend" ? (
+        <h3>{t("extend")}</h3>
+      ) : of?.extends ? (
         <Segments<Way>
           label={t("go-on")}
           value={way}

@@ -52,12 +52,18 @@ function Found({ file, what }: { file: File; what: Imported }) {
           </div>
         ))}
       </dl>
-      {what.notes.map((note) => (
-        <p class="scene-note" key={note}>
+      {what.model_known ? null : (
+        <p class="scene-note">
           <Icon name="warn" size={16} />
-          <span>{note}</span>
+          <span>{t("import.unknown-model")}</span>
         </p>
-      ))}
+      )}
+      {what.missing.length ? (
+        <p class="scene-note">
+          <Icon name="warn" size={16} />
+          <span>{t("import.missing")}</span>
+        </p>
+      ) : null}
       <div class="dialog-tools">
         <Button
           icon="library"

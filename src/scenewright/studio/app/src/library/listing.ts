@@ -36,7 +36,7 @@ async function fetchPage(after: string | null): Promise<void> {
   failed.value = null;
   try {
     const page = await listVideos({
-      status: "completed",
+      status: ["completed"],
       search: search.peek().trim(),
       tag: tag.peek(),
       after,

@@ -1,7 +1,7 @@
 /** Sign in, where the server asks for it. */
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { ApiError, call } from "../api/http";
+import { ApiError, call, session } from "../api/http";
 import { t } from "../i18n";
 import { complain } from "../state/saying";
 import { Button } from "../ui/button";
@@ -11,11 +11,17 @@ export const loginNeeded = signal(false);
 /** Whether this browser has a session of its own, which can be ended. */
 export const signedIn = signal(false);
 
-/** Learns whether the server asks for a session. */
+interface Account {
+  logged_in_by: "open" | "key" | "session";
+  csrf_token: string | null;
+}
+
+/** Learns whether the server asks for a session, and what to prove it with. */
 export async function whoAmI(): Promise<void> {
   try {
-    const account = await call<{ session?: boolean }>("GET", "/v1/account");
-    signedIn.value = account.session === true;
+    const account = await call<Account>("GET", "/v1/account");
+    session.token = account.csrf_token;
+    signedIn.value = account.logged_in_by === "session";
     loginNeeded.value = false;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) loginNeeded.value = true;
@@ -24,7 +30,7 @@ export async function whoAmI(): Promise<void> {
 
 export async function signOut(): Promise<void> {
   try {
-    await call("DELETE", "/v1/sessions");
+    await call("DELETE", "/v1/sessions/current");
     location.reload();
   } catch (error) {
     complain(error);

@@ -3,34 +3,66 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError } from "../api/http";
 import { getMachine } from "../api/house";
 import type { Advice, Machine, Measurement, Model } from "../api/types";
-import { bytes, duration, number, t, tn } from "../i18n";
+import { bytes, duration, number, t, tn, type Key } from "../i18n";
 import { loadModels, models } from "../state/models";
 import { Button } from "../ui/button";
 import { Empty } from "../ui/empty";
-import { Icon } from "../ui/icons";
+import { Icon, type IconName } from "../ui/icons";
+
+const PHASES = ["load", "encode", "denoise", "decode", "export"] as const;
+
+/** What videos took on one device: a bar a phase, its length its share. */
+function Measured({ measured }: { measured: Measurement }) {
+  const work = PHASES.filter((phase) => phase !== "load" && measured.seconds[phase] !== undefined);
+  const total = work.reduce((sum, phase) => sum + measured.seconds[phase]!, 0);
+  return (
+    <div class="measured">
+      <p>
+        <strong>{t("measured.seconds", { time: duration(total) })}</strong>
+        {measured.peak_memory ? ` · ${bytes(measured.peak_memory)}` : ""}
+        {measured.frames_per_second ? ` · ${t("measured.speed", { n: number(measured.frames_per_second) })}` : ""}
+      </p>
+      <dl>
+        {work.map((phase) => (
+          <div key={phase}>
+            <dt>{t(`measured.${phase}` as Key)}</dt>
+            <dd>
+              <meter min={0} max={total || 1} value={measured.seconds[phase]} aria-label={t(`measured.${phase}` as Key)} />
+              <span>{t("facts.seconds", { s: number(measured.seconds[phase]!) })}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p class="quiet">
+        {tn("measured.runs", measured.videos)} · {measured.device}
+        {measured.seconds.load === undefined ? "" : ` · ${t("measured.load", { s: number(measured.seconds.load) })}`}
+      </p>
+    </div>
+  );
+}
 
 function ModelCard({ model, measured }: { model: Model; measured: Measurement[] }) {
   const can = [
     model.given_frames ? t("can.frames") : null,
-    model.extension ? t("can.extend") : null,
+    model.extends ? t("can.extend") : null,
     model.fast ? t("can.fast") : null,
   ].filter(Boolean);
   return (
     <li class="model">
       <header>
         <h3>{model.id}</h3>
-        <span class={`badge ${model.fits ? "is-good" : "is-bad"}`}>
-          <Icon name={model.fits ? "check" : "warn"} size={14} />
-          {t(model.fits ? "model.fits" : "model.too-large")}
+        <span class={`badge ${model.fits === false ? "is-bad" : "is-good"}`}>
+          <Icon name={model.fits === false ? "warn" : "check"} size={14} />
+          {t(model.fits === false ? "model.too-large" : "model.fits")}
         </span>
       </header>
       <p class="quiet">
-        {model.width} × {model.height}
-        {model.most_frames ? ` · ${t("facts.seconds", { s: number(model.most_frames / model.fps) })}` : ""}
+        {model.native_width} × {model.native_height}
+        {` · ${model.most_frames ? t("model.up-to", { s: number(model.most_frames / model.fps) }) : t("model.any-length")}`}
         {` · ${t("facts.fps", { fps: number(model.fps) })}`}
-        {model.settings ? ` · ${tn("model.steps", model.settings.steps)}` : ""}
+        {model.settings?.steps ? ` · ${tn("model.steps", model.settings.steps)}` : ""}
+        {model.bytes ? ` · ${bytes(model.bytes)}` : ""}
       </p>
-      {model.reason ? <p class="scene-note">{model.reason}</p> : null}
       {can.length ? (
         <ul class="tags" aria-label={t("model.can")}>
           {can.map((one) => (
@@ -40,18 +72,10 @@ function ModelCard({ model, measured }: { model: Model; measured: Measurement[] 
           ))}
         </ul>
       ) : null}
-      {measured.length ? (
-        <ul class="measured">
-          {measured.map((one) => (
-            <li key={one.device}>
-              {one.seconds === null ? "" : t("measured.seconds", { time: duration(one.seconds) })}
-              {one.memory ? ` · ${bytes(one.memory)}` : ""} · {tn("measured.runs", one.runs)} · {one.device}
-            </li>
-          ))}
-        </ul>
-      ) : (
-        <p class="quiet">{t("measured.none")}</p>
-      )}
+      {measured.map((one) => (
+        <Measured key={one.device} measured={one} />
+      ))}
+      {measured.length ? null : <p class="quiet">{t("measured.none")}</p>}
     </li>
   );
 }
@@ -66,19 +90,19 @@ function Fact({ label, value }: { label: string; value: string | null }) {
   );
 }
 
-const STATE_ICON = { ok: "check", info: "help", missing: "minus", failed: "warn" } as const;
+const STATE_ICON: Record<string, IconName> = { ok: "check", info: "help", missing: "minus", failed: "warn" };
 
 function AdviceList({ advice }: { advice: Advice[] }) {
   const wanting = advice.filter((one) => one.state === "failed" || one.state === "missing");
   const fine = advice.filter((one) => one.state === "ok" || one.state === "info");
   const row = (one: Advice) => (
     <li key={one.name + one.text} class={`advice is-${one.state}`}>
-      <Icon name={STATE_ICON[one.state]} size={18} />
+      <Icon name={STATE_ICON[one.state] ?? "help"} size={18} />
       <span>
         <strong>{one.name}</strong> {one.text}
         {one.fix && one.state !== "ok" ? <span class="advice-fix">{one.fix}</span> : null}
       </span>
-      <span class="sr-only">{t(`advice.${one.state}`)}</span>
+      <span class="sr-only">{t(`advice.${one.state}` as Key)}</span>
     </li>
   );
   return (
@@ -100,7 +124,8 @@ export function MachinePage() {
   const look = async () => {
     setWrong(null);
     try {
-      await Promise.all([getMachine().then(setMachine), loadModels()]);
+      await Promise.all([getMachine(false).then(setMachine), loadModels()]);
+      setMachine(await getMachine(true));
     } catch (error) {
       setWrong(error instanceof ApiError ? error.message : String(error));
     }
@@ -137,16 +162,10 @@ export function MachinePage() {
             <section aria-labelledby="machine-title">
               <h2 id="machine-title">{t("this-machine")}</h2>
               <dl class="facts">
-                <Fact label={t("machine.cores")} value={machine.cores === null ? null : number(machine.cores)} />
+                <Fact label={t("machine.cores")} value={number(machine.cores)} />
                 <Fact
                   label={t("machine.memory")}
-                  value={
-                    machine.memory_free === null
-                      ? null
-                      : machine.memory_total === null
-                        ? t("machine.free", { free: bytes(machine.memory_free) })
-                        : t("machine.free-of", { free: bytes(machine.memory_free), all: bytes(machine.memory_total) })
-                  }
+                  value={machine.memory_available === null ? null : t("machine.free", { free: bytes(machine.memory_available) })}
                 />
                 <Fact
                   label={t("machine.disk")}
@@ -158,16 +177,11 @@ export function MachinePage() {
                 <ul class="workers">
                   {machine.workers.map((worker) => (
                     <li key={worker.id}>
-                      <span class={`dot ${worker.alive ? "is-good" : "is-bad"}`} aria-hidden="true" />
+                      <span class="dot" aria-hidden="true" />
                       <span>
-                        {worker.device} · {worker.host}
+                        {[worker.device, worker.host].filter(Boolean).join(" · ")}{" "}
                         <span class="quiet">
-                          {" "}
-                          {worker.alive
-                            ? worker.models.length
-                              ? t("worker.holds", { models: worker.models.join(", ") })
-                              : t("worker.ready")
-                            : t("worker.gone")}
+                          {worker.models.length ? t("worker.holds", { models: worker.models.join(", ") }) : t("worker.ready")}
                         </span>
                       </span>
                     </li>
@@ -179,7 +193,7 @@ export function MachinePage() {
             </section>
             <section aria-labelledby="advice-title">
               <h2 id="advice-title">{t("advice")}</h2>
-              <AdviceList advice={machine.advice} />
+              {machine.advice ? <AdviceList advice={machine.advice} /> : <p class="quiet">{t("advice.asking")}</p>}
             </section>
           </div>
         </div>

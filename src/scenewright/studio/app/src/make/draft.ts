@@ -26,11 +26,15 @@ export interface Draft {
   cache: boolean;
 }
 
+/** A picture to begin or end with: a file, or one the server has, by its id. */
+export type Picture = File | { file_id: string };
+export type Which = "first" | "last";
+
 export const MOST_AT_ONCE = 16;
-const LARGEST_SEED = 2 ** 31 - 1;
+const SEEDS = 1_000_000;
 
 export function rollSeed(): number {
-  return Math.floor(Math.random() * LARGEST_SEED);
+  return Math.floor(Math.random() * SEEDS);
 }
 
 const fresh: Draft = {
@@ -64,7 +68,7 @@ export const draft = signal<Draft>(restored());
 /** What the server objected to, by the name of the field in a request. */
 export const objections = signal<Record<string, string>>({});
 /** Pictures that go with the request. They live as long as the page. */
-export const pictures = signal<{ first: File | null; last: File | null }>({ first: null, last: null });
+export const pictures = signal<Record<Which, Picture | null>>({ first: null, last: null });
 
 effect(() => keep("draft", JSON.stringify(draft.value)));
 
@@ -81,6 +85,9 @@ const PARAMS: Partial<Record<keyof Draft, string[]>> = {
   shift: ["flow_shift"],
 };
 
+/** Fields of a request that have a place in the form. */
+export const SHOWN = [...Object.values(PARAMS).flat(), "format", "input_reference", "last_frame"];
+
 export function change(changes: Partial<Draft>): void {
   draft.value = { ...draft.peek(), ...changes };
   const settled = Object.keys(changes).flatMap((name) => PARAMS[name as keyof Draft] ?? []);
@@ -96,11 +103,11 @@ export function objection(...params: string[]): string | null {
   return null;
 }
 
-export const chosen = computed<Model | null>(() => model(draft.value.model) ?? models.value?.[0] ?? null);
+export const chosen = computed<Model | null>(() => model(draft.value.model) ?? models.value?.find((one) => one.default) ?? models.value?.[0] ?? null);
 
 export function preset(name: PresetName, of: Model): Partial<Draft> | null {
   const own = of.settings;
-  if (!own) return null;
+  if (!own?.steps || !of.takes.includes("steps")) return null;
   if (name === "balanced") return { steps: "", guidance: "", fast: false };
   if (name === "best") return { steps: own.steps * 2, guidance: "", fast: false };
   if (of.fast) return { steps: "", guidance: "", fast: true };
@@ -125,28 +132,49 @@ export const longest = computed(() => {
   return of?.most_frames ? of.most_frames / of.fps : null;
 });
 
+/** What the model makes where nothing is said. */
+export const usualSeconds = computed(() => (chosen.value ? chosen.value.usual_frames / chosen.value.fps : 2));
+
 /** The fields of a request for this draft, without those left to the model. */
 export function fields(of: Draft, seed: number): Creation["fields"] {
-  const body: Creation["fields"] = { prompt: of.prompt.trim(), model: of.model, seed, format: of.format };
-  if (of.negative.trim()) body.negative_prompt = of.negative.trim();
+  const name = chosen.peek()?.id ?? of.model;
+  const makes = model(name);
+  const body: Creation["fields"] = { prompt: of.prompt.trim(), model: name, seed, format: of.format };
+  if (of.negative.trim() && makes?.negative_prompts !== false) body.negative_prompt = of.negative.trim();
   if (of.width !== "") body.width = of.width;
   if (of.height !== "") body.height = of.height;
-  const fps = model(of.model)?.fps;
-  if (of.seconds !== "" && fps) body.num_frames = Math.max(1, Math.round(of.seconds * fps));
-  if (of.steps !== "") body.num_inference_steps = of.steps;
-  if (of.guidance !== "") body.guidance_scale = of.guidance;
-  if (of.shift !== "") body.flow_shift = of.shift;
-  if (of.fast) body.fast = true;
+  const takes = (setting: string) => makes?.takes.includes(setting) !== false;
+  if (of.seconds !== "" && makes) body.num_frames = Math.max(1, Math.round(of.seconds * makes.fps));
+  if (of.steps !== "" && takes("steps")) body.num_inference_steps = of.steps;
+  if (of.guidance !== "" && takes("guidance_scale")) body.guidance_scale = of.guidance;
+  if (of.shift !== "" && takes("shift")) body.flow_shift = of.shift;
+  if (of.fast && makes?.fast) body.fast = true;
   if (!of.cache) body.cache = false;
   return body;
 }
 
-export function files(): Record<string, File> {
-  const { first, last } = pictures.peek();
-  return { ...(first ? { input_reference: first } : {}), ...(last ? { last_frame: last } : {}) };
+const PICTURE_FIELDS: Record<Which, string> = { first: "input_reference", last: "last_frame" };
+
+/** The pictures that go with a request: files, and those the server has. */
+export function pictureFields(): { files: Record<string, File>; fields: Creation["fields"] } {
+  const files: Record<string, File> = {};
+  const known: Creation["fields"] = {};
+  if (chosen.peek()?.given_frames === false) return { files, fields: known };
+  for (const which of ["first", "last"] as const) {
+    const picture = pictures.peek()[which];
+    if (picture instanceof File) files[PICTURE_FIELDS[which]] = picture;
+    else if (picture) known[PICTURE_FIELDS[which]] = picture;
+  }
+  return { files, fields: known };
 }
 
-export type Part = "prompt" | "negative" | "model" | "size" | "seconds" | "seed" | "steps" | "guidance" | "shift";
+export type Part = "prompt" | "negative" | "model" | "size" | "seconds" | "seed" | "steps" | "guidance" | "shift" | "frames";
+
+/** "file_…" or {file_id: "file_…"}, as a video or an imported file names a picture. */
+function picture(value: unknown): Picture | null {
+  const id = typeof value === "string" ? value : (value as { file_id?: unknown } | null | undefined)?.file_id;
+  return typeof id === "string" && id.startsWith("file_") ? { file_id: id } : null;
+}
 
 /** Settings under a request's names, as a video or an imported file has them, become this draft's. */
 export function take(settings: Record<string, unknown>, parts: readonly Part[] | null = null): void {
@@ -165,13 +193,13 @@ export function take(settings: Record<string, unknown>, parts: readonly Part[] |
   const width = numeric("width");
   const height = numeric("height");
   if (wanted("size") && width && height) {
-    const own = of?.width === width && of.height === height;
+    const own = of?.native_width === width && of.native_height === height;
     next.width = own ? "" : width;
     next.height = own ? "" : height;
   }
   const frames = numeric("num_frames");
   const fps = numeric("fps") ?? of?.fps;
-  if (wanted("seconds") && frames && fps) next.seconds = Math.round((frames / fps) * 1000) / 1000;
+  if (wanted("seconds") && frames && fps) next.seconds = frames === of?.usual_frames ? "" : Math.round((frames / fps) * 1000) / 1000;
   const seed = numeric("seed");
   if (wanted("seed") && seed !== null) Object.assign(next, { seed, locked: true });
   const steps = numeric("num_inference_steps");
@@ -181,6 +209,15 @@ export function take(settings: Record<string, unknown>, parts: readonly Part[] |
     next.guidance = guidance === of?.settings?.guidance_scale ? "" : guidance;
   const shift = numeric("flow_shift");
   if (wanted("shift") && shift !== null) next.shift = shift === of?.settings?.shift ? "" : shift;
+  if (parts === null) {
+    if (steps === null) next.steps = "";
+    if (guidance === null) next.guidance = "";
+    if (shift === null) next.shift = "";
+    if (typeof settings.negative_prompt !== "string") next.negative = "";
+    next.fast = settings.fast === true;
+    if (settings.format === "mp4" || settings.format === "webm") next.format = settings.format;
+  }
+  if (wanted("frames")) pictures.value = { first: picture(settings.input_reference), last: picture(settings.last_frame) };
   change(next);
 }
 

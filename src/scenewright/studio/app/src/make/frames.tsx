@@ -4,14 +4,14 @@ import { t } from "../i18n";
 import { IconButton } from "../ui/button";
 import { Wrong } from "../ui/field";
 import { Icon } from "../ui/icons";
-import { chosen, objection, objections, pictures } from "./draft";
+import { chosen, objection, objections, pictures, type Picture, type Which } from "./draft";
 
-function FramePicker(props: { label: string; file: File | null; error: string | null; onFile: (file: File | null) => void }) {
+function FramePicker(props: { label: string; file: Picture | null; error: string | null; onFile: (file: File | null) => void }) {
   const id = useId();
   const [over, setOver] = useState(false);
   const [url, setUrl] = useState<string | null>(null);
   useEffect(() => {
-    if (!props.file) return setUrl(null);
+    if (!(props.file instanceof File)) return setUrl(null);
     const made = URL.createObjectURL(props.file);
     setUrl(made);
     return () => URL.revokeObjectURL(made);
@@ -46,10 +46,10 @@ function FramePicker(props: { label: string; file: File | null; error: string | 
         }}
       />
       <label for={id}>
-        {url ? <img src={url} alt={props.file?.name ?? ""} /> : <Icon name="picture" />}
+        {url ? <img src={url} alt="" /> : <Icon name="picture" />}
         <span>
-          <strong>{props.label}</strong>
-          <span class="hint">{props.file ? props.file.name : t("frame.choose")}</span>
+          <strong>{props.label}</strong>{" "}
+          <span class="hint">{props.file instanceof File ? props.file.name : t(props.file ? "frame.kept" : "frame.choose")}</span>
         </span>
       </label>
       {props.file ? (
@@ -62,7 +62,7 @@ function FramePicker(props: { label: string; file: File | null; error: string | 
 
 export function Frames() {
   if (chosen.value && !chosen.value.given_frames) return null;
-  const put = (which: "first" | "last", file: File | null) => {
+  const put = (which: Which, file: File | null) => {
     pictures.value = { ...pictures.peek(), [which]: file };
     const { input_reference: _first, last_frame: _last, ...rest } = objections.peek();
     objections.value = rest;

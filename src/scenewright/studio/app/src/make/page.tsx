@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { t } from "../i18n";
 import { Field } from "../ui/field";
-import { change, draft, objection } from "./draft";
+import { change, chosen, draft, objection } from "./draft";
 import { Frames } from "./frames";
 import { PromptField } from "./prompt-field";
 import { Queue } from "./queue";
@@ -29,14 +29,16 @@ export function MakePage() {
       >
         <h1 class="sr-only">{t("page.make")}</h1>
         <PromptField />
-        <Field label={t("negative")} error={objection("negative_prompt")}>
-          <input
-            type="text"
-            value={draft.value.negative}
-            placeholder={t("negative.placeholder")}
-            onInput={(event) => change({ negative: event.currentTarget.value })}
-          />
-        </Field>
+        {chosen.value?.negative_prompts === false ? null : (
+          <Field label={t("negative")} error={objection("negative_prompt")}>
+            <input
+              type="text"
+              value={draft.value.negative}
+              placeholder={t("negative.placeholder")}
+              onInput={(event) => change({ negative: event.currentTarget.value })}
+            />
+          </Field>
+        )}
         <Frames />
         <Sampling />
         <MainSettings />

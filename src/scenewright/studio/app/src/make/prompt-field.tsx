@@ -1,5 +1,6 @@
 /** The prompt, with the words that the model does not know underlined, and the scene as chips below. */
 import { useRef } from "preact/hooks";
+import type { Span } from "../api/types";
 import { t } from "../i18n";
 import { Wrong } from "../ui/field";
 import { change, draft, objection } from "./draft";
@@ -7,11 +8,14 @@ import { SceneChips } from "./scene-chips";
 import { understood } from "./understanding";
 
 /** The prompt cut at its unknown words. */
-function cut(prompt: string, unknown: readonly string[]): { text: string; odd: boolean }[] {
-  if (unknown.length === 0) return [{ text: prompt, odd: false }];
-  const escaped = unknown.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(${escaped.join("|")})(?![\\p{L}\\p{N}])`, "giu");
-  return prompt.split(pattern).map((text, at) => ({ text, odd: at % 2 === 1 }));
+function cut(prompt: string, unknown: readonly Span[]): { text: string; odd: boolean }[] {
+  const pieces: { text: string; odd: boolean }[] = [];
+  let at = 0;
+  for (const { start, end } of unknown) {
+    pieces.push({ text: prompt.slice(at, start), odd: false }, { text: prompt.slice(start, end), odd: true });
+    at = end;
+  }
+  return [...pieces, { text: prompt.slice(at), odd: false }];
 }
 
 export function PromptField() {
@@ -26,7 +30,7 @@ export function PromptField() {
       </div>
       <div class="prompt-box">
         <div class="prompt-behind" ref={back} aria-hidden="true">
-          {cut(prompt, parsed?.unknown ?? []).map((piece, at) => (piece.odd ? <mark key={at}>{piece.text}</mark> : piece.text))}
+          {cut(prompt, parsed?.unknown_places ?? []).map((piece, at) => (piece.odd ? <mark key={at}>{piece.text}</mark> : piece.text))}
           {"\n"}
         </div>
         <textarea

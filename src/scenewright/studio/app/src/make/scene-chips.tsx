@@ -38,6 +38,7 @@ function Chip({ label, value, none, choices, name, swatch, onChoose }: ChipProps
           </option>
         ))}
       </select>
+      <Icon name="chevron" size={12} />
     </span>
   );
 }
@@ -72,7 +73,7 @@ function EntityChips({ entity, n, prompt }: { entity: Entity; n: number; prompt:
           label={t("chip.motion", { n })}
           value={motion?.kind ?? null}
           none={t("chip.no-motion")}
-          choices={motion?.targeted ? [] : Object.keys(MOTIONS)}
+          choices={motion && motion.target !== null ? [] : Object.keys(MOTIONS)}
           name={named("motion")}
           onChoose={(kind) => rewrite(withMotion(prompt, entity, motion, kind))}
         />

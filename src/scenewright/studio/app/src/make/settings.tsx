@@ -3,7 +3,7 @@ import { number, t } from "../i18n";
 import { models } from "../state/models";
 import { IconButton } from "../ui/button";
 import { Field, NumberInput, Segments } from "../ui/field";
-import { chosen, change, draft, longest, objection, preset, presetNow, rollSeed, type PresetName } from "./draft";
+import { chosen, change, draft, longest, objection, preset, presetNow, rollSeed, usualSeconds, type PresetName } from "./draft";
 
 function ModelField() {
   const list = models.value ?? [];
@@ -11,8 +11,8 @@ function ModelField() {
     <Field label={t("model")} error={objection("model")}>
       <select value={chosen.value?.id ?? ""} onChange={(event) => change({ model: event.currentTarget.value })}>
         {list.map((one) => (
-          <option key={one.id} value={one.id} disabled={!one.fits}>
-            {one.fits ? one.id : t("model.does-not-fit", { model: one.id })}
+          <option key={one.id} value={one.id} disabled={one.needs_sound}>
+            {one.fits === false ? t("model.does-not-fit", { model: one.id }) : one.id}
           </option>
         ))}
       </select>
@@ -25,7 +25,7 @@ const TIMES = [1, 2, 4];
 function SizeField() {
   const of = chosen.value;
   const { width, height } = draft.value;
-  const own = of ? [of.width, of.height] : [0, 0];
+  const own = of ? [of.native_width, of.native_height] : [0, 0];
   const now: [number, number] = [width === "" ? own[0]! : width, height === "" ? own[1]! : height];
   const listed = TIMES.find((by) => own[0]! * by === now[0] && own[1]! * by === now[1]);
   const wrong = objection("size", "width", "height");
@@ -70,7 +70,7 @@ function SizeField() {
 function SecondsField() {
   const of = chosen.value;
   const most = longest.value;
-  const now = draft.value.seconds === "" ? (most ?? 2) : draft.value.seconds;
+  const now = draft.value.seconds === "" ? usualSeconds.value : draft.value.seconds;
   const frames = of ? Math.max(1, Math.round(Number(now) * of.fps)) : null;
   return (
     <Field
@@ -115,8 +115,7 @@ function SeedField() {
 
 export function Sampling() {
   const of = chosen.value;
-  const own = of?.settings;
-  if (!of || !own) return null;
+  if (!of || !preset("balanced", of)) return null;
   const set = (name: PresetName) => change(preset(name, of) ?? {});
   return (
     <div class="group">
@@ -143,29 +142,34 @@ export function MainSettings() {
 }
 
 export function FineSettings() {
-  const own = chosen.value?.settings;
+  const of = chosen.value;
+  const own = of?.settings;
+  const takes = (setting: string) => of?.takes.includes(setting) ?? false;
   const { steps, guidance, shift, format, cache, fast } = draft.value;
   return (
     <details class="more">
       <summary>{t("more")}</summary>
       <div class="grid-fields">
-        {own && !fast ? (
-          <>
-            <Field label={t("steps")} error={objection("num_inference_steps")}>
-              <NumberInput value={steps === "" ? own.steps : steps} min={1} max={1000} onValue={(v) => change({ steps: v })} />
-            </Field>
-            <Field label={t("guidance")} error={objection("guidance_scale")}>
-              <NumberInput
-                value={guidance === "" ? own.guidance_scale : guidance}
-                min={0}
-                step="any"
-                onValue={(v) => change({ guidance: v })}
-              />
-            </Field>
-            <Field label={t("shift")} error={objection("flow_shift")}>
-              <NumberInput value={shift === "" ? own.shift : shift} min={0} step="any" onValue={(v) => change({ shift: v })} />
-            </Field>
-          </>
+        {own && !fast && takes("steps") ? (
+          <Field label={t("steps")} error={objection("num_inference_steps")}>
+            <NumberInput value={steps === "" ? (own.steps ?? "") : steps} min={1} max={1000} onValue={(v) => change({ steps: v })} />
+          </Field>
+        ) : null}
+        {own && !fast && takes("guidance_scale") ? (
+          <Field label={t("guidance")} error={objection("guidance_scale")}>
+            <NumberInput
+              value={guidance === "" ? (own.guidance_scale ?? "") : guidance}
+              min={0}
+              max={100}
+              step="any"
+              onValue={(v) => change({ guidance: v })}
+            />
+          </Field>
+        ) : null}
+        {own && !fast && takes("shift") ? (
+          <Field label={t("shift")} error={objection("flow_shift")}>
+            <NumberInput value={shift === "" ? (own.shift ?? "") : shift} min={0} step="any" onValue={(v) => change({ shift: v })} />
+          </Field>
         ) : null}
         <Field label={t("format")} error={objection("format")}>
           <select value={format} onChange={(event) => change({ format: event.currentTarget.value as "mp4" | "webm" })}>

@@ -1,6 +1,6 @@
 /** The large picture: the video that is being made as it clears up, or the one chosen. */
 import { useComputed } from "@preact/signals";
-import { content } from "../api/videos";
+import { content, download } from "../api/videos";
 import type { Video } from "../api/types";
 import { number, t } from "../i18n";
 import { href } from "../router";
@@ -112,7 +112,7 @@ export function Stage() {
                 <Icon name="library" size={18} />
                 <span>{t("open-in-library")}</span>
               </a>
-              <a class="button plain" href={content(shown.id)} download={`${shown.id}.mp4`}>
+              <a class="button plain" href={download(shown.id)} download>
                 <Icon name="download" size={18} />
                 <span>{t("download")}</span>
               </a>

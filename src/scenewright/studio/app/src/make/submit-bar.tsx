@@ -10,10 +10,16 @@ function EstimateLine() {
   const estimate = estimated.value;
   if (!prompt.trim()) return <p class="estimate">{t("estimate.no-prompt")}</p>;
   if (estimate === "asking") return <p class="estimate">{t("estimate.asking")}</p>;
-  if (!estimate || estimate.seconds === null) return <p class="estimate">{t("estimate.unknown")}</p>;
+  if (!estimate?.known || estimate.seconds === null) return <p class="estimate">{t("estimate.unknown")}</p>;
   const parts = [t("estimate.seconds", { time: duration(estimate.seconds * count) })];
   if (estimate.memory) parts.push(t("estimate.memory", { memory: bytes(estimate.memory) }));
-  return <p class="estimate">{parts.join(" · ")}</p>;
+  if (estimate.waits && estimate.waits >= 1) parts.push(t("estimate.waits", { time: duration(estimate.waits) }));
+  return (
+    <p class="estimate">
+      {parts.join(" · ")}
+      {estimate.fits === false ? <span class="estimate-bad">{t("estimate.too-large")}</span> : null}
+    </p>
+  );
 }
 
 export function SubmitBar() {

@@ -6,17 +6,16 @@ import { createVideo } from "../api/videos";
 import { t, tn } from "../i18n";
 import { announce, complain } from "../state/saying";
 import { put } from "../state/videos";
-import { change, draft, fields, files, objections, rollSeed } from "./draft";
+import { change, draft, fields, objections, pictureFields, rollSeed, SHOWN } from "./draft";
 
 export const submitting = signal(false);
 /** The video on the stage, null for whatever is being made. */
 export const onStage = signal<string | null>(null);
 
-/** Fields of a request that have a place in the form. */
-const SHOWN = [
-  "prompt", "negative_prompt", "model", "size", "width", "height", "seconds", "num_frames", "seed",
-  "num_inference_steps", "guidance_scale", "flow_shift", "format", "input_reference", "last_frame",
-];
+/** A name that videos of one submission share. */
+export function newBatch(kind: "batch" | "grid"): string {
+  return `${kind}-${Math.random().toString(36).slice(2, 10)}`;
+}
 
 export async function submit(): Promise<Video[]> {
   if (submitting.peek()) return [];
@@ -29,9 +28,12 @@ export async function submit(): Promise<Video[]> {
   submitting.value = true;
   objections.value = {};
   const made: Video[] = [];
+  const batch: Record<string, string> = now.count > 1 ? { batch: newBatch("batch") } : {};
   try {
     for (let at = 0; at < now.count; at += 1) {
-      const video = await createVideo({ fields: fields(now, now.seed + at), files: files() });
+      const given = pictureFields();
+      const body = { ...fields(now, now.seed + at), ...given.fields, ...batch };
+      const video = await createVideo({ fields: body, files: given.files });
       put(video);
       made.push(video);
     }

@@ -2,14 +2,15 @@
 import { effect, signal } from "@preact/signals";
 import type { Estimate, Parsed } from "../api/types";
 import { estimate, parsePrompt } from "../api/videos";
-import { draft, fields } from "./draft";
+import { ApiError } from "../api/http";
+import { chosen, draft, fields, objections, pictureFields, SHOWN } from "./draft";
 
 export const understood = signal<{ prompt: string; parsed: Parsed } | null>(null);
 /** Seconds, memory and disk for one video; "asking" before the first answer, null where there is no answer. */
 export const estimated = signal<Estimate | null | "asking">("asking");
 
 /** Calls `ask` when its input has rested for a while; only the last answer counts. */
-function settled<T>(rest: number, ask: () => Promise<T>, then: (answer: T) => void, otherwise: () => void) {
+function settled<T>(rest: number, ask: () => Promise<T>, then: (answer: T) => void, otherwise: (error: unknown) => void) {
   let timer: number | undefined;
   let turn = 0;
   return () => {
@@ -18,7 +19,7 @@ function settled<T>(rest: number, ask: () => Promise<T>, then: (answer: T) => vo
     timer = window.setTimeout(() => {
       ask().then(
         (answer) => mine === turn && then(answer),
-        () => mine === turn && otherwise(),
+        (error: unknown) => mine === turn && otherwise(error),
       );
     }, rest);
   };
@@ -29,22 +30,36 @@ export function followDraft(): () => void {
     250,
     async () => {
       const prompt = draft.peek().prompt;
-      return prompt.trim() ? { prompt, parsed: await parsePrompt(prompt) } : null;
+      const of = chosen.peek();
+      return prompt.trim() && of ? { prompt, parsed: await parsePrompt(prompt, of.id) } : null;
     },
     (answer) => (understood.value = answer),
     () => (understood.value = null),
   );
   const estimateSoon = settled(
     400,
-    async () => (draft.peek().prompt.trim() ? estimate(fields(draft.peek(), draft.peek().seed)) : null),
-    (answer) => (estimated.value = answer),
-    () => (estimated.value = null),
+    async () => {
+      const now = draft.peek();
+      if (!now.prompt.trim() || !chosen.peek()) return null;
+      return estimate({ ...fields(now, now.seed), ...pictureFields().fields });
+    },
+    (answer) => {
+      estimated.value = answer;
+      objections.value = {};
+    },
+    (error) => {
+      estimated.value = null;
+      // An estimate is refused for what the video would be refused for.
+      const param = error instanceof ApiError ? error.param : null;
+      if (param && SHOWN.includes(param)) objections.value = { [param]: (error as ApiError).message };
+    },
   );
   let last = "";
   return effect(() => {
     const { prompt, ...rest } = draft.value;
-    if (prompt !== last || understood.peek() === null) parseSoon();
-    last = prompt;
+    const about = `${chosen.value?.id} ${prompt}`;
+    if (about !== last) parseSoon();
+    last = about;
     void rest;
     estimateSoon();
   });

@@ -28,10 +28,3 @@ export const MOTIONS: Record<string, [base: string, third: string, ing: string]>
   vanish: ["vanish", "vanishes", "vanishing"],
   shake: ["shake", "shakes", "shaking"],
 };
-
-/** Every word that the reader takes for a colour or a shape, in all its forms. */
-export const COLOUR_WORDS = [...COLOURS, "scarlet", "turquoise", "aqua", "violet", "grey"];
-export const SHAPE_WORDS = [
-  "sphere", "ball", "orb", "globe", "cube", "box", "boxes", "block", "cylinder", "tube", "barrel", "cone", "torus",
-  "toruses", "ring", "donut", "doughnut", "pyramid", "capsule", "pill", "object", "thing", "item",
-];

@@ -35,6 +35,15 @@ export function drop(id: string): void {
   ids.value = ids.peek().filter((other) => other !== id);
 }
 
+/** Places in the queue, by id. */
+export function place(positions: Record<string, number>): void {
+  for (const [id, queue_position] of Object.entries(positions)) {
+    const known = table.get(id);
+    if (known && known.peek().video.queue_position !== queue_position)
+      known.value = { ...known.peek(), video: { ...known.peek().video, queue_position } };
+  }
+}
+
 export function heard(id: string): Heard | null {
   void ids.value;
   return table.get(id)?.value ?? null;

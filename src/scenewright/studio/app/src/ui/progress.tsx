@@ -23,8 +23,8 @@ export function phaseText(video: Video): string {
     return video.queue_position ? t("phase.queued-at", { n: video.queue_position }) : t("phase.queued");
   if (video.status !== "in_progress") return t(`status.${video.status}` as Key);
   if (video.phase === "denoise" && video.total_steps)
-    return t("phase.step", { step: video.current_step ?? 0, steps: video.total_steps });
-  return t(`phase.${video.phase ?? "load"}` as Key);
+    return t("phase.step", { step: video.current_step, steps: video.total_steps });
+  return t(`phase.${video.phase}`);
 }
 
 export function ProgressLine({ video, bar = true }: { video: Video; bar?: boolean }) {
