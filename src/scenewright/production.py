@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenewright.clip import Clip, Prompt
+from scenewright.clip import Clip, GivenFrame, Prompt
 from scenewright.generation.extending import check_extension, extend, extendable
 from scenewright.generation.generator import Generator, Progress
 from scenewright.generation.loading import DEFAULT_MODEL, load_generator
@@ -75,8 +75,6 @@ def produce(
     Raises:
         ValueError: a prompt the model cannot make, before anything is made; a format that holds no sound.
     """
-    from scenewright.media import encode
-
     if before is None:
         pipeline.check(prompts, settings)
     else:
@@ -88,13 +86,38 @@ def produce(
             clip = pipeline.generate([prompt], settings, report)[0]
         else:
             clip = extend(extendable(pipeline), before, prompt, settings, report)
-        notes = pipeline.notes(prompt)
-        if audio:
-            clip, more = soundtrack(clip, prompt)
-            notes += more
         path.parent.mkdir(parents=True, exist_ok=True)
-        encode(clip, path, format=file_format, metadata=dict(clip.metadata))
+        clip, notes = export(clip, prompt, path, file_format=file_format, audio=audio)
+        notes = pipeline.notes(prompt) + notes
         yield Release(path, prompt, clip, tuple(notes), time.monotonic() - began)
+
+
+def export(
+    clip: Clip,
+    prompt: Prompt,
+    path: Path,
+    *,
+    file_format: Format | None = None,
+    audio: bool = False,
+    facts: Mapping[str, Any] | None = None,
+) -> tuple[Clip, list[str]]:
+    """Write a clip that was made of a prompt, with its metadata and ``facts``; the clip as it was written,
+    and what the user should know. Other arguments and errors as for :func:`produce`."""
+    from scenewright.media import encode
+
+    clip = clip.with_(metadata={**clip.metadata, **(facts or {})})
+    notes: list[str] = []
+    if audio:
+        clip, notes = soundtrack(clip, prompt)
+    encode(clip, path, format=file_format)
+    return clip, notes
+
+
+def given_frame(path: str | Path, at: int) -> GivenFrame:
+    """The picture that a video must show at ``at``: the first of a file, or its last where ``at`` is -1."""
+    from scenewright.media import decode
+
+    return GivenFrame(at, decode(path, frames=[min(at, 0)], audio=False).frames[0])
 
 
 def soundtrack(clip: Clip, prompt: Prompt) -> tuple[Clip, list[str]]:

@@ -1,10 +1,12 @@
 """The solvers against the closed-form solution for a Gaussian data distribution."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from scenewright.generation.guidance import guided
-from scenewright.generation.samplers import SAMPLERS, ddpm, evaluations, seeded, sigma_schedule
+from scenewright.generation.samplers import SAMPLERS, ddpm, evaluations, seeded, sigma_schedule, solve
 from scenewright.models.noise import sigma_at, variance_preserving
 
 MEAN, STD = 0.7, 0.3
@@ -19,7 +21,7 @@ def gaussian_denoiser(z: torch.Tensor, sigma: float) -> torch.Tensor:
 
 def error(name: str, steps: int) -> float:
     noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
-    made = SAMPLERS[name](gaussian_denoiser, noise, sigma_schedule(steps, shift=1.0))
+    made = solve(SAMPLERS[name], gaussian_denoiser, noise, sigma_schedule(steps, shift=1.0))
     return float((made - (MEAN + STD * noise)).abs().max())
 
 
@@ -44,9 +46,8 @@ def test_counts_evaluations_and_reports_every_step(name, steps):
         calls.append(sigma)
         return gaussian_denoiser(z, sigma)
 
-    SAMPLERS[name](
-        denoise, torch.zeros(1), sigma_schedule(steps, 3.0), on_step=lambda i, n: reports.append((i, n))
-    )
+    noise, sigmas = torch.zeros(1), sigma_schedule(steps, 3.0)
+    solve(SAMPLERS[name], denoise, noise, sigmas, on_step=lambda i, n: reports.append((i, n)))
     assert len(calls) == evaluations(name, steps)
     assert all(sigma > 0 for sigma in calls)
     assert reports == [(i + 1, steps) for i in range(steps)]
@@ -55,7 +56,7 @@ def test_counts_evaluations_and_reports_every_step(name, steps):
 @pytest.mark.parametrize("name", list(SAMPLERS))
 def test_a_denoiser_that_knows_the_answer_is_followed_exactly(name):
     answer = torch.tensor([0.25, -0.5])
-    made = SAMPLERS[name](lambda z, sigma, span=0.0: answer, torch.randn(2), sigma_schedule(5, 4.0))
+    made = solve(SAMPLERS[name], lambda z, sigma, span=0.0: answer, torch.randn(2), sigma_schedule(5, 4.0))
     torch.testing.assert_close(made, answer)
 
 
@@ -67,7 +68,7 @@ def test_ddim_is_euler_whatever_the_schedule():
     for i in range(9):
         x = gaussian_denoiser(z / (alphas[i] + s[i]), sigmas[i])
         z = alphas[i + 1] * x + s[i + 1] * (z - alphas[i] * x) / s[i]
-    torch.testing.assert_close(SAMPLERS["ddim"](gaussian_denoiser, noise, sigmas), z)
+    torch.testing.assert_close(solve(SAMPLERS["ddim"], gaussian_denoiser, noise, sigmas), z)
 
 
 def test_a_step_of_ddpm_draws_from_the_posterior():
@@ -82,7 +83,7 @@ def test_a_step_of_ddpm_draws_from_the_posterior():
         steps.append(z)
         return x0
 
-    ddpm(denoise, z, [sigma, following, 0.0], fresh=lambda step, like: drawn)
+    solve(partial(ddpm, fresh=lambda step, like: drawn), denoise, z, [sigma, following, 0.0])
     beta = 1 - a**2 / b**2
     z_there = z * (a + s)
     mean = b * beta / (1 - a**2) * x0 + (a / b) * (1 - b**2) / (1 - a**2) * z_there
@@ -93,12 +94,12 @@ def test_a_step_of_ddpm_draws_from_the_posterior():
 def test_ddpm_makes_the_whole_distribution_by_its_seed():
     noise = torch.randn(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     sigmas = sigma_schedule(400, 1.0, "cosine")
-    made = seeded("ddpm", 5)(gaussian_denoiser, noise, sigmas)
+    made = solve(seeded("ddpm", [5]), gaussian_denoiser, noise, sigmas)
     assert float(made.mean()) == pytest.approx(MEAN, abs=0.01)
     assert float(made.std()) == pytest.approx(STD, rel=0.02)
     assert float(torch.corrcoef(torch.stack([made, noise]))[0, 1]) < 0.1  # what it began with is forgotten
     few = sigma_schedule(3, 1.0)
-    again, same, other = (seeded("ddpm", seed)(gaussian_denoiser, noise, few) for seed in (5, 5, 6))
+    again, same, other = (solve(seeded("ddpm", [seed]), gaussian_denoiser, noise, few) for seed in (5, 5, 6))
     assert torch.equal(again, same)
     assert not torch.equal(again, other)
 

@@ -25,7 +25,7 @@ from scenewright.generation.loading import load_generator
 from scenewright.generation.matching import load_agreement
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.rivals import described, far_rivals, near_rivals
-from scenewright.generation.samplers import euler, sigma_schedule
+from scenewright.generation.samplers import euler, sigma_schedule, solve
 from scenewright.generation.settings import SamplingSettings
 from scenewright.media import encode, probe
 from scenewright.models.conditional_gan import ConditionalGAN, ConditionalGANConfig
@@ -147,13 +147,13 @@ def test_steering_moves_a_gaussian_by_as_much_as_bayes_says():
     everywhere = Steering(lambda x: c * x, weight=1.0, most=float("inf"), interval=(0.0, 0.9999))
     noise = torch.linspace(-2, 2, 5, dtype=torch.float64)
     sigmas = sigma_schedule(2000, 1.0)
-    plain = euler(denoise, noise, sigmas)
+    plain = solve(euler, denoise, noise, sigmas)
     torch.testing.assert_close(plain, noise, atol=0.01, rtol=0)
-    wanted = euler(steered(denoise, everywhere, lambda x: x), noise, sigmas)
+    wanted = solve(euler, steered(denoise, everywhere, lambda x: x), noise, sigmas)
     torch.testing.assert_close(wanted, noise + c, atol=0.01, rtol=0)
     twice = Steering(lambda x: c * x, weight=2.0, most=float("inf"), interval=(0.0, 0.9999))
     torch.testing.assert_close(
-        euler(steered(denoise, twice, lambda x: x), noise, sigmas), noise + 2 * c, atol=0.02, rtol=0
+        solve(euler, steered(denoise, twice, lambda x: x), noise, sigmas), noise + 2 * c, atol=0.02, rtol=0
     )
 
 
@@ -220,7 +220,9 @@ def test_guided_sampling_raises_the_agreement(home):
         among = [text, *(other for other in texts if other != text)]
         noise = torch.randn(1, 3, 4, 32, 32, generator=torch.Generator().manual_seed(3))
         steering = Steering(lambda x: judge.certainty(x, among), weight=weight)
-        clip = euler(steered(denoise, steering, lambda x: x.clamp(-1, 1)), noise, sigma_schedule(12, 2.0))
+        clip = solve(
+            euler, steered(denoise, steering, lambda x: x.clamp(-1, 1)), noise, sigma_schedule(12, 2.0)
+        )
         return judge.certainty(clip, among).item()
 
     unlikely = min(texts, key=lambda text: sampled(text, 0.0))
@@ -243,7 +245,7 @@ def test_the_sampler_of_a_model_is_guided(home, flow):
     np.testing.assert_array_equal(plain.frames, none.frames)
     assert not seen
     short = prompt.model_copy(update={"num_frames": 3})
-    (guided,) = flow.generate([short], steering=Steering(certainty))
+    (guided,) = flow.generate([short], steering=Steering(certainty, 100.0))
     # Noise levels 3/4, 1/2 and 1/4: the first is nothing but noise.
     assert seen == [(1, 3, 3, 32, 32)] * 3
     assert (guided.frames != plain.frames[:3]).any()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scenewright.generation.samplers import dpmpp_2m, sigma_schedule
+from scenewright.generation.samplers import dpmpp_2m, sigma_schedule, solve
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.flow_transformer import FlowTransformer, FlowTransformerConfig
@@ -116,7 +116,8 @@ def test_overfits_four_clips_so_that_the_text_chooses_among_them(optimizer):
     with torch.inference_mode():
         words, pooled = model.encode_text(ids, mask)
         z = torch.randn(4, 3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
-        made = dpmpp_2m(
+        made = solve(
+            dpmpp_2m,
             lambda z, sigma: model(z, torch.full((4,), sigma), words, pooled, mask),
             z,
             sigma_schedule(SamplingSettings().steps, 3.0),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from scenewright.generation.samplers import euler, shortcut, sigma_schedule
+from scenewright.generation.samplers import euler, shortcut, sigma_schedule, solve
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.training.draws import Draws
@@ -75,7 +75,7 @@ def inputs_at(step: int, batch: int) -> Inputs:
 
 
 def sampled(predict, noise, steps, sampler=euler):
-    return sampler(predict, noise, sigma_schedule(steps, SHIFT))
+    return solve(sampler, predict, noise, sigma_schedule(steps, SHIFT))
 
 
 def test_four_steps_go_where_the_guided_teacher_goes_in_many():
@@ -130,8 +130,8 @@ def test_two_halves_are_the_step_that_ends_where_they_do():
     middle = calls[1][0]
     for row in range(3):
         schedule = [sigma[row].item(), middle[row].item(), after[row].item()]
-        end = euler(lambda z, s, span=0.0: 0.3 * z + s, z[row], schedule)
-        one = euler(lambda z, s, span=0.0, row=row: x[row], z[row], schedule[::2])
+        end = solve(euler, lambda z, s, span=0.0: 0.3 * z + s, z[row], schedule)
+        one = solve(euler, lambda z, s, span=0.0, row=row: x[row], z[row], schedule[::2])
         torch.testing.assert_close(one, end, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(calls[0][1] + calls[1][1], sigma - after)
 

@@ -12,7 +12,7 @@ from scenewright.cli.console import Progress, emit, json_option, note
 from scenewright.cli.sizes import SIZE
 
 if TYPE_CHECKING:
-    from scenewright.clip import GivenFrame, Prompt
+    from scenewright.clip import Prompt
     from scenewright.generation.feedback import Feedback
     from scenewright.generation.generator import Generator
     from scenewright.media.encode import Format
@@ -180,11 +180,11 @@ def generate(
     from scenewright.generation.loading import load_generator
     from scenewright.generation.streaming import StreamingTextToVideo
     from scenewright.media import decode, decode_audio
-    from scenewright.production import produce
+    from scenewright.production import given_frame, produce
 
-    given = [_given(path, at) for at, path in enumerate(images)]
+    given = [given_frame(path, at) for at, path in enumerate(images)]
     if last_image is not None:
-        given.append(_given(last_image, -1))
+        given.append(given_frame(last_image, -1))
     heard = None if sound_file is None else decode_audio(sound_file)
     prompts = [
         Prompt(
@@ -289,13 +289,6 @@ def _paths(prompts: list[Prompt], output: str | None, kind: str, *, overwrite: b
             path, taken = path.with_stem(f"{path.stem}-{taken}"), taken + 1
         paths.append(path)
     return paths
-
-
-def _given(path: str, at: int) -> GivenFrame:
-    from scenewright.clip import GivenFrame
-    from scenewright.media import decode
-
-    return GivenFrame(at, decode(path, frames=[min(at, 0)], audio=False).frames[0])
 
 
 def _with_feedback(

@@ -54,6 +54,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "Scenes with exact ground truth: render a sentence, describe a scene, sample a dataset.",
     ),
     "data": LazyCommand("scenewright.cli.data:data", "Datasets: what training reads."),
+    "worker": LazyCommand(
+        "scenewright.cli.worker:worker", "Make the videos of a queue, on this machine and device."
+    ),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),

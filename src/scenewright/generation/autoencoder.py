@@ -29,8 +29,10 @@ from scenewright.models.video_autoencoder import VideoAutoencoder, VideoAutoenco
 #: Latents (frames x rows x columns) that are decoded at once; of longer clips, a few frames at a time.
 AT_ONCE = 16 * 32 * 32
 
-#: Pictures of more rows or columns of latents than this are decoded in tiles of it, which overlap by so many.
+#: Pictures of more rows or columns of latents than this are decoded in tiles of it, which overlap by so many;
+#: then those for little memory.
 TILE, OVERLAP = 64, 8
+SMALL_TILE, SMALL_OVERLAP = 8, 4
 
 
 class AutoencoderCard(Config):
@@ -80,21 +82,25 @@ class Autoencoder:
         return torch.cat(latents).to("cpu", torch.float16)
 
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor, num_frames: int | None = None) -> torch.Tensor:
+    def decode(
+        self, latents: torch.Tensor, num_frames: int | None = None, *, small: bool = False
+    ) -> torch.Tensor:
         """Latents (B, Z, t, h, w) to uint8 (B, T, H, W, 3), on the CPU.
 
         ``num_frames``: see :meth:`.VideoAutoencoder.decode`. Long clips are decoded piece by piece, which
-        changes nothing; large pictures in tiles that are blended where they overlap.
+        changes nothing; large pictures in tiles that are blended where they overlap. ``small``: one frame of
+        latents at a time, in small tiles, for little memory.
         """
         latents = latents.to(self.device, torch.float32)
         _, _, frames, rows, columns = latents.shape
-        chunk = max(1, AT_ONCE // (min(rows, TILE) * min(columns, TILE)))
+        tile, overlap = (SMALL_TILE, SMALL_OVERLAP) if small else (TILE, OVERLAP)
+        chunk = 1 if small else max(1, AT_ONCE // (min(rows, tile) * min(columns, tile)))
 
         def decode(part: torch.Tensor) -> torch.Tensor:
             return self.network.decode(part, num_frames, chunk=chunk if chunk < frames else None)
 
         _, height, width = self.config.compression
-        clips = [tiled(decode, clip[None], TILE, OVERLAP, (height, width)) for clip in latents]
+        clips = [tiled(decode, clip[None], tile, overlap, (height, width)) for clip in latents]
         return tensor_to_frames(torch.cat(clips)).cpu()
 
     def decode_next(self, latents: torch.Tensor, cache: TimeCache) -> torch.Tensor:

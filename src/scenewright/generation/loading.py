@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from scenewright.config import Config, recipe_names, validation_summary
+from scenewright.config import Config, validation_summary
 from scenewright.generation.autoencoder import Autoencoder, load_autoencoder, save_autoencoder
+from scenewright.generation.cards import MAKE_NO_VIDEOS, ModelError
+from scenewright.generation.cards import find_model as find_model
 from scenewright.generation.direct import DirectGenerator, is_direct, load_direct
 from scenewright.generation.generator import Generator
 from scenewright.generation.model_folder import (
     AUTOENCODER,
     PLANNER,
-    SHIPPED,
     WEIGHTS,
-    ModelError,
     family_in,
     load_vocabulary,
     load_weights,
@@ -52,15 +52,6 @@ from scenewright.registry import RegistryError, models
 
 DEFAULT_MODEL = "nano"
 
-_MAKE_NO_VIDEOS = {
-    "damsm": "an encoder of texts and videos",
-    "vilbert": "an encoder of texts and videos",
-    "video-autoencoder": "a video autoencoder",
-    "layout-planner": "a planner of layouts",
-    "layout-decoder": "a planner of layouts",
-    "sight-to-sound": "what gives videos their sound (scenewright sound)",
-}
-
 
 class ModelCard(Config):
     """The contents of ``config.json``. ``family`` names the network in the registry of models;
@@ -80,11 +71,6 @@ class ModelCard(Config):
         network = models.get(self.family)
         built: Denoiser = network(network.Config.model_validate(self.network))
         return built
-
-
-def shipped_models() -> list[str]:
-    """Names of the generating models in the package."""
-    return sorted(p.parent.name for p in SHIPPED.glob("*/tokenizer.model"))
 
 
 def load_generator(model: str | Path = DEFAULT_MODEL, device: str | torch.device = "cpu") -> Generator:
@@ -203,28 +189,6 @@ def _load_planner(folder: Path, card: ModelCard, device: str | torch.device) -> 
     return planner
 
 
-def find_model(model: str | Path) -> Path:
-    """The folder of a model: one of the package or of the zoo by its name, or the folder itself.
-
-    Raises:
-        ModelError: there is none.
-    """
-    path = Path(model)
-    if (path / "config.json").is_file():
-        return path
-    if len(path.parts) == 1 and (SHIPPED / path / "config.json").is_file():
-        return SHIPPED / path
-    if path.parts[:1] == ("zoo",) and str(model) in recipe_names():
-        trained = Path("runs") / path / "model"
-        if (trained / "config.json").is_file():
-            return trained
-        raise ModelError(f"{model} has not been trained here: scenewright train {model} makes {trained}")
-    known = ", ".join([*shipped_models(), ORACLE])
-    raise ModelError(
-        f"there is no model {str(model)!r}: give a folder with a config.json, or one of the package ({known})"
-    )
-
-
 def _family_of(folder: Path) -> str:
     return family_in((folder / "config.json").read_bytes())
 
@@ -233,8 +197,8 @@ def _read_card(folder: Path) -> ModelCard:
     file = folder / "config.json"
     content = file.read_bytes()
     family = family_in(content)
-    if family in _MAKE_NO_VIDEOS:
-        raise ModelError(f"{folder} is {_MAKE_NO_VIDEOS[family]}, which makes no videos from text")
+    if family in MAKE_NO_VIDEOS:
+        raise ModelError(f"{folder} is {MAKE_NO_VIDEOS[family]}, which makes no videos from text")
     if not is_of(family, Denoiser) and family in models:
         raise ModelError(f"{folder} is of the family {family}, which makes no clip in steps from noise")
     try:

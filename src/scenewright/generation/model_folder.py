@@ -16,6 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from scenewright.generation.cards import SHIPPED as SHIPPED
+from scenewright.generation.cards import ModelError as ModelError
 from scenewright.text.pretrained import PretrainedTokenizer
 from scenewright.text.tokenizer import TextTokenizer, Tokenizer
 from scenewright.text.word_tokenizer import WordTokenizer
@@ -28,13 +30,6 @@ AUTOENCODER = "autoencoder"
 PLANNER = "planner"
 
 _TOKENIZERS: tuple[type[TextTokenizer], ...] = (Tokenizer, WordTokenizer, PretrainedTokenizer)
-
-#: Where the models of the package are.
-SHIPPED = Path(__file__).resolve().parent.parent / "weights"
-
-
-class ModelError(ValueError):
-    """A model that cannot be loaded: one line with what, where and what to do."""
 
 
 @contextmanager

@@ -2,3 +2,6 @@
 
 #: Of :class:`scenewright.generation.oracle.Oracle`.
 ORACLE = "zoo/oracle"
+
+#: Of :data:`scenewright.generation.samplers.SAMPLERS`.
+SAMPLER_NAMES = ("euler", "ddim", "ddpm", "heun", "dpmpp_2m", "shortcut")

@@ -26,6 +26,7 @@ from scenewright.generation.requests import (
 )
 from scenewright.generation.resizing import fitted, wanted_size
 from scenewright.generation.samplers import Denoise, seeded
+from scenewright.generation.sampling import Sampling
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.denoiser import Denoiser
 from scenewright.seeds import keyed_generator
@@ -40,7 +41,8 @@ class TextToVideo:
     SHA-256 of the weights file. ``settings``: the settings the model's makers recommend; ``fast``: those for
     few steps, None where the model has not learned any. ``autoencoder``: what decodes the latents that the
     model makes; None where it makes pixels. ``planner``: what plans the layouts that the model takes; without
-    one it takes those of the prompts.
+    one it takes those of the prompts. ``keep_texts``: of so many texts what the model has read is kept, for
+    the next clip of them; only for a model that is not being trained.
     """
 
     model: Denoiser
@@ -52,6 +54,8 @@ class TextToVideo:
     model_hash: str = ""
     autoencoder: Autoencoder | None = None
     planner: Planner | None = None
+    keep_texts: int = 0
+    _kept_texts: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -113,10 +117,15 @@ class TextToVideo:
         """
         settings = settings or self.settings
         self.check(prompts, settings)
-        return [
-            self._generate_one(prompt, settings, progress, index, steering)
-            for index, prompt in enumerate(prompts)
-        ]
+        clips = []
+        for index, prompt in enumerate(prompts):
+            sampling = self.begin([prompt], settings, steering)
+            while not sampling.done:
+                sampling.advance()
+                if progress is not None:
+                    progress(index, sampling.step, sampling.steps)
+            clips += sampling.finish()
+        return clips
 
     def check(self, prompts: Sequence[Prompt], settings: SamplingSettings | None = None) -> None:
         """ValueError, in one line, for the first prompt that cannot be made with these settings."""
@@ -139,40 +148,68 @@ class TextToVideo:
         """What the user should know about how this prompt will be met, one plain sentence each."""
         return notes_of(self.name, self.words, self.native_size, prompt, self.model.config.text.source)
 
-    @torch.no_grad()
-    def _generate_one(
+    def begin(
         self,
-        prompt: Prompt,
-        settings: SamplingSettings,
-        progress: Progress | None,
-        index: int,
-        steering: Steering | None,
-    ) -> Clip:
+        prompts: Sequence[Prompt],
+        settings: SamplingSettings | None = None,
+        steering: Steering | None = None,
+    ) -> Sampling:
+        """Clips of one shape that take their steps together. ``steering``: of a single one.
+
+        Raises:
+            ValueError: a prompt that the model cannot make, or clips of different shapes.
+        """
+        settings = settings or self.settings
+        self.check(prompts, settings)
         config = self.model.config
-        shape = (1, config.channels, self._native_frames(prompt), config.height, config.width_pixels)
-        noise = torch.randn(shape, generator=keyed_generator(prompt.seed, "noise")).to(self.device)
-        shown = self._shown(prompt, shape[2])
-        denoise = guided(
-            *self._denoisers(prompt, shown.input if shown else None),
-            scale=settings.guidance_scale,
-            interval=settings.guidance_interval,
-        )
+        lengths = {self._native_frames(prompt) for prompt in prompts}
+        if len(lengths) != 1 or (steering is not None and len(prompts) != 1):
+            raise ValueError("clips that are made together have one length, and are not guided by a judge")
+        shape = (1, config.channels, *lengths, config.height, config.width_pixels)
+        noise = [torch.randn(shape, generator=keyed_generator(prompt.seed, "noise")) for prompt in prompts]
+        shown = self._shown(prompts, *lengths)
+        with torch.no_grad():
+            denoisers = self._denoisers(prompts, shown.input if shown else None)
+        denoise = guided(*denoisers, scale=settings.guidance_scale, interval=settings.guidance_interval)
         if steering is not None:
-            denoise = steered(denoise, steering, partial(self._pixels, num_frames=prompt.num_frames))
+            denoise = steered(denoise, steering, partial(self._pixels, num_frames=prompts[0].num_frames))
         if shown is not None:
             denoise = shown.keeping(denoise)
-        on_step = None if progress is None else partial(progress, index)
-        x = seeded(settings.sampler, prompt.seed)(denoise, noise, settings.sigmas, on_step=on_step)
-        made = tensor_to_frames(x) if self.autoencoder is None else self.autoencoder.decode(x)
-        if shown is not None:
-            made = torch.where(shown.known[:, :, None, None, None], shown.frames, made.cpu())
-        frames = made[0].cpu().numpy()[: prompt.num_frames]
-        return Clip(
-            frames=fitted(frames, wanted_size(prompt, self.native_size)),
-            fps=prompt.fps or config.fps,
-            caption=prompt.text,
-            metadata=self.describe(prompt, settings),
+        return Sampling(
+            denoise,
+            seeded(settings.sampler, [prompt.seed for prompt in prompts]),
+            settings.sigmas,
+            torch.cat(noise).to(self.device),
+            preview_of=lambda x: self._frames(x, tile=False)[0].numpy(),
+            finish_of=partial(self._finish, prompts, settings, shown),
         )
+
+    def _finish(
+        self,
+        prompts: Sequence[Prompt],
+        settings: SamplingSettings,
+        shown: _Shown | None,
+        x: torch.Tensor,
+        tile: bool,
+    ) -> list[Clip]:
+        made = self._frames(x, tile=tile)
+        if shown is not None:
+            made = torch.where(shown.known[:, :, None, None, None], shown.frames, made)
+        return [
+            Clip(
+                frames=fitted(frames[: prompt.num_frames].numpy(), wanted_size(prompt, self.native_size)),
+                fps=prompt.fps or self.fps,
+                caption=prompt.text,
+                metadata=self.describe(prompt, settings),
+            )
+            for prompt, frames in zip(prompts, made, strict=True)
+        ]
+
+    def _frames(self, x_BCTHW: torch.Tensor, *, tile: bool) -> torch.Tensor:
+        """What the model makes, as uint8 (B, T, H, W, 3) on the CPU."""
+        if self.autoencoder is None:
+            return tensor_to_frames(x_BCTHW).cpu()
+        return self.autoencoder.decode(x_BCTHW, small=tile)
 
     def _pixels(self, x_BCTHW: torch.Tensor, num_frames: int | None) -> torch.Tensor:
         """What the model makes, as pixels float in [-1, 1]; gradients pass through."""
@@ -191,40 +228,61 @@ class TextToVideo:
             **({"given_frames": [at for at, _ in self._places(prompt)]} if prompt.given else {}),
         }
 
-    def _denoisers(self, prompt: Prompt, given: torch.Tensor | None) -> tuple[Any, Denoise]:
-        ids, mask = self.tokenizer.batch(
-            [prompt.text, prompt.negative], self.model.config.text.max_tokens, pad_to_max=True
-        )
-        ids, mask = ids.to(self.device), mask.to(self.device)
-        words, pooled = self.model.encode_text(ids, mask)
-        layout = self._layout(prompt, words, mask)
+    def _denoisers(self, prompts: Sequence[Prompt], given: torch.Tensor | None) -> tuple[Any, Denoise]:
+        texts = [prompt.text for prompt in prompts] + [prompt.negative for prompt in prompts]
+        words, pooled, mask = self._encoded(texts)
+        layout, count = self._layouts(prompts, words, mask), len(prompts)
+        given_twice = None if given is None else torch.cat([given, given])
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            sigmas = z.new_full((2,), sigma)
-            beside = _beside(None if given is None else given.expand(2, -1, -1, -1, -1), layout)
-            x = self.model(z.expand(2, -1, -1, -1, -1), sigmas, words, pooled, mask, **beside)
-            return x[:1], x[1:]
+            sigmas = z.new_full((2 * count,), sigma)
+            beside = _beside(given_twice, layout)
+            x = self.model(torch.cat([z, z]), sigmas, words, pooled, mask, **beside)
+            return x[:count], x[count:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            spans = z.new_full((1,), span) if span else None
-            beside = _beside(given, None if layout is None else layout[:1], spans)
-            return self.model(z, z.new_full((1,), sigma), words[:1], pooled[:1], mask[:1], **beside)
+            spans = z.new_full((count,), span) if span else None
+            beside = _beside(given, None if layout is None else layout[:count], spans)
+            sigmas = z.new_full((count,), sigma)
+            return self.model(z, sigmas, words[:count], pooled[:count], mask[:count], **beside)
 
         return both, positive_only
 
-    def _layout(self, prompt: Prompt, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
-        """Features float32 (2, N, F) of the layout to make, and of none for the negative text; None for a
+    def _encoded(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Word vectors, pooled vectors and mask of texts, each encoded by itself: what is made of one does
+        not depend on the others, nor on what has been kept."""
+        found = []
+        for text in texts:
+            if (encoded := self._kept_texts.pop(text, None)) is None:
+                ids, mask = self.tokenizer.batch([text], self.model.config.text.max_tokens, pad_to_max=True)
+                ids, mask = ids.to(self.device), mask.to(self.device)
+                encoded = (*self.model.encode_text(ids, mask), mask)
+            if self.keep_texts:
+                self._kept_texts[text] = encoded
+            found.append(encoded)
+        while len(self._kept_texts) > self.keep_texts:
+            del self._kept_texts[next(iter(self._kept_texts))]
+        words, pooled, masks = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return words, pooled, masks
+
+    def _layouts(
+        self, prompts: Sequence[Prompt], words: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Features float32 (2 B, N, F) of the layouts to make, and of none for the negative texts; None for a
         model that takes no layouts. With given frames there is none unless the prompt has one: they say where
         things are."""
         config = self.model.config.layout
         if config is None:
             return None
-        layout = prompt.layout
-        if layout is None and self.planner is not None and not prompt.given:
-            layout = self.planner.plan(words, mask, prompt.seed)
-        features = torch.zeros(2, config.slots, config.features)
-        if layout is not None:
-            features[0] = config.encode(layout)
+        count = len(prompts)
+        features = torch.zeros(2 * count, config.slots, config.features)
+        for row, prompt in enumerate(prompts):
+            layout = prompt.layout
+            if layout is None and self.planner is not None and not prompt.given:
+                rows = [row, count + row]
+                layout = self.planner.plan(words[rows], mask[rows], prompt.seed)
+            if layout is not None:
+                features[row] = config.encode(layout)
         return features.to(self.device)
 
     def _check_layout(self, prompt: Prompt) -> None:
@@ -263,17 +321,17 @@ class TextToVideo:
             )
         return given_places(prompt, prompt.num_frames or self.usual_frames)
 
-    def _shown(self, prompt: Prompt, native_frames: int) -> _Shown | None:
-        places = self._places(prompt)
-        if not places:
+    def _shown(self, prompts: Sequence[Prompt], native_frames: int) -> _Shown | None:
+        if not any(prompt.given for prompt in prompts):
             return None
         width, height = self.native_size
         length = native_frames * self.compression[0]
-        frames = torch.zeros(1, length, height, width, 3, dtype=torch.uint8)
-        known = torch.zeros(1, length, dtype=torch.bool)
-        for at, given in places:
-            frames[0, at] = torch.from_numpy(fitted(given.frame[None], self.native_size)[0].copy())
-            known[0, at] = True
+        frames = torch.zeros(len(prompts), length, height, width, 3, dtype=torch.uint8)
+        known = torch.zeros(len(prompts), length, dtype=torch.bool)
+        for row, prompt in enumerate(prompts):
+            for at, given in self._places(prompt):
+                frames[row, at] = torch.from_numpy(fitted(given.frame[None], self.native_size)[0].copy())
+                known[row, at] = True
         seen = given_input(frames, known).to(self.device)
         settled = settled_frames(known, self.compression[0]).to(self.device)
         made = seen[:, :3]
@@ -292,7 +350,7 @@ def _beside(
 
 @dataclass(frozen=True)
 class _Shown:
-    """Given frames, uint8 (1, T, H, W, 3) where ``known``; what the network sees of them; what it makes where
+    """Given frames, uint8 (B, T, H, W, 3) where ``known``; what the network sees of them; what it makes where
     they have ``settled`` it."""
 
     frames: torch.Tensor

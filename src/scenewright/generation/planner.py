@@ -22,7 +22,7 @@ from scenewright.generation.model_folder import (
     replacing,
     save_weights,
 )
-from scenewright.generation.samplers import seeded
+from scenewright.generation.samplers import seeded, solve
 from scenewright.generation.settings import SamplingSettings
 from scenewright.layout import Layout
 from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
@@ -119,7 +119,7 @@ class Planner:
 
         settings = self.settings
         denoise = guided(both, positive_only, settings.guidance_scale, settings.guidance_interval)
-        return seeded(settings.sampler, seed)(denoise, noise, settings.sigmas)
+        return solve(seeded(settings.sampler, [seed]), denoise, noise, settings.sigmas)
 
 
 def new_network(config: LayoutPlannerConfig | LayoutDecoderConfig) -> LayoutPlanner | LayoutDecoder:

@@ -11,14 +11,16 @@ steps; 0 asks for the velocity at sigma itself. Solvers differ in how they spend
   rectified-flow path);
 - ``shortcut``: Euler steps whose length the network is told (Frans et al. 2024); few are enough;
 - ``dpmpp_2m``: one evaluation a step, second-order multistep in log-SNR (Lu et al. 2022, DPM-Solver++(2M)).
+
+A sampler is one step of such a solver (:data:`Step`); :func:`solve` takes them all. What a step leaves, the
+noisy clip and the prediction it went by, is all that the next one needs: whoever keeps both can go on later.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -36,6 +38,20 @@ OnStep = Callable[[int, int], None]
 Fresh = Callable[[int, torch.Tensor], torch.Tensor]
 
 
+class Step(Protocol):
+    """Step ``index``, from noise level sigmas[index] to the next one. ``before``: the clip that was predicted
+    in the step before; None in the first. Returns the noisy clip at that level, and the clip predicted."""
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: torch.Tensor,
+        sigmas: list[float],
+        index: int,
+        before: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
 def sigma_schedule(steps: int, shift: float, schedule: NoiseSchedule = "uniform") -> list[float]:
     """``steps`` + 1 noise levels from 1 to 0, by ``schedule`` before the shift."""
     if steps < 1:
@@ -45,87 +61,87 @@ def sigma_schedule(steps: int, shift: float, schedule: NoiseSchedule = "uniform"
     return [1.0, *(float(sigma) for sigma in sigmas[1:])]
 
 
-def euler(
-    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
+def solve(
+    step: Step, denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
 ) -> torch.Tensor:
-    for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        z = towards(denoise(z, sigma), z, sigma, following)
-        _report(on_step, i, sigmas)
+    """All steps, from noise to a clip. ``on_step`` is called after each with its number, from 1, and how many
+    there are."""
+    before: torch.Tensor | None = None
+    for index in range(len(sigmas) - 1):
+        z, before = step(denoise, z, sigmas, index, before)
+        if on_step is not None:
+            on_step(index + 1, len(sigmas) - 1)
     return z
+
+
+def euler(
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], index: int, before: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    x = denoise(z, sigmas[index])
+    return towards(x, z, sigmas[index], sigmas[index + 1]), x
 
 
 def ddpm(
     denoise: Denoise,
     z: torch.Tensor,
     sigmas: list[float],
-    on_step: OnStep | None = None,
+    index: int,
+    before: torch.Tensor | None,
     fresh: Fresh = lambda _, like: torch.randn_like(like),
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Every step draws from the distribution of the next noise level, given z and the predicted clip."""
-    for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        x = denoise(z, sigma)
-        if following == 0:
-            z = x
-        else:
-            levels = torch.tensor([sigma, following], dtype=torch.float64)
-            alphas, noises = variance_preserving(levels)
-            (alpha, next_alpha), (s, next_s) = alphas.tolist(), noises.tolist()
-            noise = (z * (alpha + s) - alpha * x) / s
-            variance = (next_s / s) ** 2 * (1 - (alpha / next_alpha) ** 2)
-            kept = math.sqrt(max(0.0, next_s**2 - variance))
-            drawn = math.sqrt(variance) * fresh(i, z)
-            z = (next_alpha * x + kept * noise + drawn) / (next_alpha + next_s)
-        _report(on_step, i, sigmas)
-    return z
+    sigma, following = sigmas[index], sigmas[index + 1]
+    x = denoise(z, sigma)
+    if following == 0:
+        return x, x
+    levels = torch.tensor([sigma, following], dtype=torch.float64)
+    alphas, noises = variance_preserving(levels)
+    (alpha, next_alpha), (s, next_s) = alphas.tolist(), noises.tolist()
+    noise = (z * (alpha + s) - alpha * x) / s
+    variance = (next_s / s) ** 2 * (1 - (alpha / next_alpha) ** 2)
+    kept = math.sqrt(max(0.0, next_s**2 - variance))
+    drawn = math.sqrt(variance) * fresh(index, z)
+    return (next_alpha * x + kept * noise + drawn) / (next_alpha + next_s), x
 
 
 def shortcut(
-    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
-) -> torch.Tensor:
-    for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        z = towards(denoise(z, sigma, sigma - following), z, sigma, following)
-        _report(on_step, i, sigmas)
-    return z
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], index: int, before: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sigma, following = sigmas[index], sigmas[index + 1]
+    x = denoise(z, sigma, sigma - following)
+    return towards(x, z, sigma, following), x
 
 
 def heun(
-    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
-) -> torch.Tensor:
-    for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        velocity = (z - denoise(z, sigma)) / sigma
-        predicted = z + (following - sigma) * velocity
-        if following > 0:
-            corrected = (predicted - denoise(predicted, following)) / following
-            predicted = z + (following - sigma) * 0.5 * (velocity + corrected)
-        z = predicted
-        _report(on_step, i, sigmas)
-    return z
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], index: int, before: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sigma, following = sigmas[index], sigmas[index + 1]
+    x = denoise(z, sigma)
+    velocity = (z - x) / sigma
+    predicted = z + (following - sigma) * velocity
+    if following > 0:
+        x = denoise(predicted, following)
+        corrected = (predicted - x) / following
+        predicted = z + (following - sigma) * 0.5 * (velocity + corrected)
+    return predicted, x
 
 
 def dpmpp_2m(
-    denoise: Denoise, z: torch.Tensor, sigmas: list[float], on_step: OnStep | None = None
-) -> torch.Tensor:
-    previous_x: torch.Tensor | None = None
-    previous_step = 0.0
-    for i, (sigma, following) in enumerate(pairwise(sigmas)):
-        x = denoise(z, sigma)
-        if following == 0:
-            z = x
-        elif sigma >= 1 or previous_x is None or not math.isfinite(previous_step):
-            z = towards(x, z, sigma, following)
-            previous_step = _log_snr(following) - _log_snr(sigma)
-        else:
-            step = _log_snr(following) - _log_snr(sigma)
-            ratio = step / (2 * previous_step)
-            blend = (1 + ratio) * x - ratio * previous_x
-            z = (following / sigma) * z - (1 - following) * math.expm1(-step) * blend
-            previous_step = step
-        previous_x = x
-        _report(on_step, i, sigmas)
-    return z
+    denoise: Denoise, z: torch.Tensor, sigmas: list[float], index: int, before: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sigma, following = sigmas[index], sigmas[index + 1]
+    x = denoise(z, sigma)
+    if following == 0:
+        return x, x
+    if before is None or sigmas[index - 1] >= 1:
+        return towards(x, z, sigma, following), x
+    step, previous = _log_snr(following) - _log_snr(sigma), _log_snr(sigma) - _log_snr(sigmas[index - 1])
+    ratio = step / (2 * previous)
+    blend = (1 + ratio) * x - ratio * before
+    return (following / sigma) * z - (1 - following) * math.expm1(-step) * blend, x
 
 
-SAMPLERS: dict[str, Callable[..., torch.Tensor]] = {
+SAMPLERS: dict[str, Step] = {
     "euler": euler,
     "ddim": euler,
     "ddpm": ddpm,
@@ -135,13 +151,17 @@ SAMPLERS: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
-def seeded(sampler: str, seed: int) -> Callable[..., torch.Tensor]:
-    """The sampler of a name; if it draws noise, then by the seed."""
+def seeded(sampler: str, seeds: Sequence[int]) -> Step:
+    """The sampler of a name for as many clips; if it draws noise, then for each by its seed."""
     if sampler != "ddpm":
         return SAMPLERS[sampler]
 
     def fresh(step: int, like: torch.Tensor) -> torch.Tensor:
-        return torch.randn(like.shape, generator=keyed_generator(seed, "sampling noise", step)).to(like)
+        drawn = [
+            torch.randn(rows.shape, generator=keyed_generator(seed, "sampling noise", step))
+            for seed, rows in zip(seeds, like.chunk(len(seeds)), strict=True)
+        ]
+        return torch.cat(drawn).to(like)
 
     return partial(ddpm, fresh=fresh)
 
@@ -161,8 +181,3 @@ def towards(
 def _log_snr(sigma: float) -> float:
     """lambda = log(alpha / sigma) with alpha = 1 - sigma."""
     return math.inf if sigma <= 0 else (-math.inf if sigma >= 1 else math.log((1 - sigma) / sigma))
-
-
-def _report(on_step: OnStep | None, index: int, sigmas: list[float]) -> None:
-    if on_step is not None:
-        on_step(index + 1, len(sigmas) - 1)

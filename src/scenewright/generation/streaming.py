@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from scenewright.generation.generator import Progress
 from scenewright.generation.guidance import Steering, guided
 from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.resizing import fitted, wanted_size
-from scenewright.generation.samplers import seeded
+from scenewright.generation.samplers import seeded, solve
 from scenewright.generation.settings import SamplingSettings
 from scenewright.models.blocks.causal import TimeCache
 from scenewright.models.causal_flow_transformer import CausalFlowTransformer
@@ -70,8 +70,8 @@ class StreamingTextToVideo(TextToVideo):
             on_step = None
             if progress is not None:
                 on_step = partial(_of_all, progress, index, part, parts)
-            sampler = seeded(settings.sampler, keyed_seed(prompt.seed, "part", part))
-            x = sampler(denoise, noise, settings.sigmas, on_step=on_step)
+            sampler = seeded(settings.sampler, [keyed_seed(prompt.seed, "part", part)])
+            x = solve(sampler, denoise, noise, settings.sigmas, on_step=on_step)
             if part + 1 < parts:
                 for text in texts:
                     text.add(x)
@@ -83,25 +83,31 @@ class StreamingTextToVideo(TextToVideo):
             left -= len(frames)
             yield fitted(frames, size)
 
-    @torch.inference_mode()
-    def _generate_one(
+    def generate(
         self,
-        prompt: Prompt,
-        settings: SamplingSettings,
-        progress: Progress | None,
-        index: int,
-        steering: Steering | None,
-    ) -> Clip:
+        prompts: Sequence[Prompt],
+        settings: SamplingSettings | None = None,
+        progress: Progress | None = None,
+        steering: Steering | None = None,
+    ) -> list[Clip]:
         if steering is not None:
             raise ValueError(
                 f"{self.name} makes a video part by part; nothing guides it that judges whole ones"
             )
-        return Clip(
-            frames=np.concatenate(list(self.stream(prompt, settings, progress, index))),
-            fps=prompt.fps or self.fps,
-            caption=prompt.text,
-            metadata=self.describe(prompt, settings),
-        )
+        self.check(prompts, settings)
+        return [
+            Clip(
+                frames=np.concatenate(list(self.stream(prompt, settings, progress, index))),
+                fps=prompt.fps or self.fps,
+                caption=prompt.text,
+                metadata=self.describe(prompt, settings or self.settings),
+            )
+            for index, prompt in enumerate(prompts)
+        ]
+
+    def begin(self, *_: Any, **__: Any) -> Never:
+        """ValueError: it takes no steps that whole clips take."""
+        raise ValueError(f"{self.name} makes a video part by part; see stream")
 
     def _read(self, prompt: Prompt, texts: list[str]) -> list[_Past]:
         ids, mask = self.tokenizer.batch(texts, self.model.config.text.max_tokens, pad_to_max=True)

@@ -33,6 +33,8 @@ from scenewright.world.scene import (
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'"})
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.,;:!?]")
+#: A character with the marks that combine with it.
+_CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a]*", re.DOTALL)
 #: Punctuation tokens that end a sentence, and those that only pause.
 SENTENCE_ENDS = frozenset(".!?;")
 PAUSES = frozenset(",:")
@@ -43,8 +45,23 @@ def tokenize(text: str) -> list[str]:
 
     Hyphens, dashes and every other sign separate words (``"see-through"`` gives ``["see", "through"]``).
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    return _TOKEN.findall(plain)
+    return _TOKEN.findall(_plain(text))
+
+
+def token_places(text: str) -> list[tuple[int, int]]:
+    """Where the tokens of :func:`tokenize` stand in ``text``: first character and the one behind the last."""
+    places: list[tuple[int, int]] = []
+    plain: list[str] = []
+    for part in _CLUSTER.finditer(text):
+        signs = _plain(part[0])
+        plain.append(signs)
+        places += [part.span()] * len(signs)
+    found = _TOKEN.finditer("".join(plain))
+    return [(places[token.start()][0], places[token.end() - 1][1]) for token in found]
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ class MentionReader:
         self.entities: list[Mention] = []
         self.unknown: list[str] = []
         self.notes: list[str] = []
+        #: (entity, first token, the one behind the last) of every noun phrase.
+        self.phrases: list[tuple[int, int, int]] = []
         #: What the last clause was about, for "it" and "they", and the entity named last.
         self.last_subjects: list[int] = []
         self.last_mention: int | None = None
@@ -249,6 +251,7 @@ class MentionReader:
         self.read_attributes_behind(values)
         index = self._resolve(values, plural, determiner, head)
         if index is not None:
+            self.phrases.append((index, start, self.at))
             self.motions_before_noun += [(index, *motion) for motion in motions]
         return index
 

@@ -35,11 +35,13 @@ from scenewright.world.scene import (
 class Parsed:
     """``description``, its entities in order of mention; ``unknown``: words that no table knows, in order,
     each once; ``notes``: one English line for everything understood that the world cannot do and that is
-    therefore left out."""
+    therefore left out; ``phrases``: (entity, first token, the one behind the last) of every noun phrase, by
+    the tokens of :func:`.lexicon.tokenize`."""
 
     description: Description
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    phrases: tuple[tuple[int, int, int], ...] = ()
 
 
 def parse(text: str) -> Parsed:
@@ -298,4 +300,5 @@ class _Parser(PredicateReader):
             relations=tuple(dict.fromkeys(relations)),
             **scenery,
         )
-        return Parsed(description, tuple(dict.fromkeys(self.unknown)), tuple(self.notes))
+        unknown, phrases = tuple(dict.fromkeys(self.unknown)), tuple(dict.fromkeys(self.phrases))
+        return Parsed(description, unknown, tuple(self.notes), phrases)

@@ -1,0 +1,1 @@
+"""Videos as jobs: a queue that survives anything, workers, the HTTP API."""

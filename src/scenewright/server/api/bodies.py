@@ -1,0 +1,53 @@
+"""Bodies as OpenAPI describes them, where the same operation takes a form and JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+videos_example = {
+    "prompt": "a large red metal sphere rolls left",
+    "model": "nano",
+    "seconds": "2",
+    "size": "128x128",
+    "seed": 7,
+}
+
+
+def body_schema(
+    kind: type[BaseModel], files: tuple[str, ...] = (), example: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """For ``openapi_extra``: ``kind`` as JSON, and as a form in which ``files`` are files."""
+    as_json = _inlined(kind.model_json_schema())
+    form = {**as_json, "properties": dict(as_json["properties"])}
+    for name in files:
+        form["properties"][name] = {
+            "type": "string",
+            "format": "binary",
+            "description": as_json["properties"].get(name, {}).get("description", "A file."),
+        }
+    content: dict[str, Any] = {
+        "application/json": {"schema": as_json},
+        "multipart/form-data": {"schema": form},
+    }
+    if example is not None:
+        content["application/json"]["example"] = example
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its definitions where they are used: OpenAPI has another place for them."""
+    definitions = schema.pop("$defs", {})
+
+    def inline(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return inline(definitions[value["$ref"].rpartition("/")[2]])
+            return {key: inline(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [inline(inner) for inner in value]
+        return value
+
+    inlined: dict[str, Any] = inline(schema)
+    return inlined

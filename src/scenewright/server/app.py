@@ -1,0 +1,91 @@
+"""The app: all operations, what every request passes, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from scenewright.server import errors
+from scenewright.server.api import (
+    account,
+    actions,
+    content,
+    derived,
+    health,
+    imports,
+    machine,
+    models,
+    prompts,
+    streams,
+    studio,
+    videos,
+)
+from scenewright.server.guard import Guard
+from scenewright.server.security import bearer, cookie
+from scenewright.server.services import Services
+from scenewright.server.settings import ServerSettings
+
+_DESCRIPTION = """Videos from sentences. `/v1/videos` is what OpenAI's clients speak; fields and paths beyond
+it are additions, so that such clients need no change. JSON and forms are taken alike, and OpenRouter's names
+for fields too. Every error is `{"error": {"message", "type", "param", "code"}}`."""
+
+
+def create_app(settings: ServerSettings, *, studio_folder: Path | None = None) -> FastAPI:
+    """The ASGI app of a server. ``studio_folder``: the studio's built files; the package's own by default.
+
+    Raises:
+        ValueError: the database, the store or a model cannot be used.
+    """
+    return app_of(Services.open(settings), studio_folder=studio_folder)
+
+
+def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
+    """The same with services that are open already; the app closes them when it ends."""
+    app = FastAPI(
+        title="Scenewright",
+        summary="Text-to-video, by the protocol of OpenAI's videos.",
+        description=_DESCRIPTION,
+        version=version("scenewright"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,  # their pages need scripts of another host
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.services = services
+    services.metrics.watch(services.queue, lambda: len(services.watcher))
+    errors.install(app)
+    app.include_router(health.router)
+    known = [Depends(bearer), Depends(cookie)]
+    # What is spelled out comes before what any id fits.
+    for module in (derived, imports, streams, content, actions, videos, models, machine, prompts, account):
+        app.include_router(module.router, dependencies=known)
+    studio.mount(app, studio_folder or studio.static_folder())
+    app.add_middleware(Guard, services=services)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    delivering = asyncio.create_task(services.deliverer.run())
+    try:
+        yield
+    finally:
+        services.watcher.close()
+        delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
+        services.close()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

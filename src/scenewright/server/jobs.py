@@ -1,0 +1,401 @@
+"""The queue of videos: submitting, looking, steering. The workers' side is in :mod:`.claims`.
+
+It lives in a database and nowhere else, so that any process may be killed at any moment. Whoever wants to
+know what happens asks for what has changed since it last asked; see :meth:`JobQueue.changed`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, String, and_, cast, delete, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, object_session
+
+from scenewright.server.claims import Claims
+from scenewright.server.order import line
+from scenewright.server.tables import Clock, IdempotencyKey, Job, Upload
+from scenewright.server.video_request import Kind, VideoRequest
+
+ENDED = ("completed", "failed", "cancelled")
+
+Jobs = list[Job]
+
+#: Columns that hold the hash of a file in the store.
+FILES = ("video_hash", "thumbnail_hash", "spritesheet_hash")
+
+
+class IdempotencyConflict(ValueError):  # noqa: N818
+    """An idempotency key that was used before, for something else."""
+
+
+class JobStateError(ValueError):
+    """What is wanted of a job does not go with its status."""
+
+
+class Page(NamedTuple):
+    """Part of a list, and whether there is more after it."""
+
+    jobs: Jobs
+    has_more: bool
+
+
+class JobQueue(Claims):
+    """Methods that change one job give it as it is then, or None where there is no such job."""
+
+    # ------------------------------------------------------------------------------------------ submitting
+
+    def submit(
+        self,
+        owner_id: str,
+        request: VideoRequest,
+        *,
+        priority: int = 0,
+        kind: Kind = "generate",
+        remixed_from: str | None = None,
+        batch: str | None = None,
+        callback_url: str | None = None,
+        title: str | None = None,
+        tags: Sequence[str] = (),
+        expires_at: float | None = None,
+        idempotency: tuple[str, str] | None = None,
+    ) -> Job:
+        """Put a request at the end of its owner's line.
+
+        ``idempotency``: a key of the owner's, and a hash of what was sent with it; the same again gives the
+        job of the first time.
+
+        Raises:
+            IdempotencyConflict: the key came with something else before.
+        """
+        job = Job(
+            id=f"video_{secrets.token_hex(12)}",
+            owner_id=owner_id,
+            kind=kind,
+            priority=priority,
+            position=0.0,
+            request=request.model_dump(mode="json"),
+            batch_key=request.batch_key(kind),
+            model=request.model,
+            created_at=self.now(),
+            expires_at=expires_at,
+            remixed_from=remixed_from,
+            batch=batch,
+            title=title,
+            tags=list(tags),
+            callback_url=callback_url,
+        )
+        try:
+            with self.database.write() as session:
+                if idempotency is not None:
+                    if (earlier := self._earlier(session, owner_id, idempotency)) is not None:
+                        return earlier
+                    key, body_hash = idempotency
+                    session.add(
+                        IdempotencyKey(
+                            owner_id=owner_id,
+                            key=key,
+                            body_hash=body_hash,
+                            video_id=job.id,
+                            created_at=self.now(),
+                        )
+                    )
+                session.add(job)
+                job.position = float(self._changed(session, job))
+            return job
+        except IntegrityError:
+            # On PostgreSQL another process may have used the key in the meantime.
+            assert idempotency is not None
+            with self.database.read() as session:
+                earlier = self._earlier(session, owner_id, idempotency)
+            assert earlier is not None
+            return earlier
+
+    def add_made(self, job: Job) -> Job:
+        """Put a video into its owner's library that was made elsewhere."""
+        with self.database.write() as session:
+            session.add(job)
+            job.position = float(self._changed(session, job))
+        return job
+
+    def submitted(self, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
+        """The job that was submitted with a key and body before; None where there is none. Errors as
+        :meth:`submit`."""
+        with self.database.read() as session:
+            return self._earlier(session, owner_id, idempotency)
+
+    def _earlier(self, session: Session, owner_id: str, idempotency: tuple[str, str]) -> Job | None:
+        key, body_hash = idempotency
+        mine = (IdempotencyKey.owner_id == owner_id) & (IdempotencyKey.key == key)
+        found = session.scalars(select(IdempotencyKey).where(mine)).first()
+        if found is None:
+            return None
+        if found.body_hash != body_hash:
+            raise IdempotencyConflict(
+                f"the idempotency key {key!r} was used for another request; take a new key"
+            )
+        return session.get(Job, found.video_id)
+
+    # --------------------------------------------------------------------------------------------- looking
+
+    def get(self, id: str, owner_id: str | None = None) -> Job | None:
+        """The job of an id, deleted or not; None where it is not ``owner_id``'s."""
+        with self.database.read() as session:
+            job = session.get(Job, id)
+        return job if job is not None and owner_id in (None, job.owner_id) else None
+
+    def list(
+        self,
+        owner_id: str | None = None,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        statuses: Collection[str] | None = None,
+        search: str | None = None,
+        tag: str | None = None,
+        batch: str | None = None,
+        deleted: bool = False,
+    ) -> Page:
+        """Jobs by the time they were submitted, ``desc`` with the newest first. ``after`` and ``before``: ids
+        between which the page lies, in this order. ``search``: words in prompts and titles. ``deleted``: only
+        those. ``owner_id`` None: of all.
+
+        Raises:
+            ValueError: there is no job ``after`` or ``before``.
+        """
+        place = tuple_(Job.created_at, Job.position, Job.id)
+        forward = order == "asc"
+        conditions: list[ColumnElement[bool]] = [
+            Job.deleted_at.is_not(None) if deleted else Job.deleted_at.is_(None)
+        ]
+        if owner_id is not None:
+            conditions.append(Job.owner_id == owner_id)
+        if statuses is not None:
+            conditions.append(Job.status.in_(list(statuses)))
+        for word in (search or "").split():
+            found = Job.request["prompt"].as_string().icontains(word, autoescape=True)
+            conditions.append(or_(found, Job.title.icontains(word, autoescape=True)))
+        if tag is not None:
+            conditions.append(cast(Job.tags, String).contains(json.dumps(tag), autoescape=True))
+        if batch is not None:
+            conditions.append(Job.batch == batch)
+        with self.database.read() as session:
+            for id, later in ((after, forward), (before, not forward)):
+                if id is not None:
+                    at = self._place(session, id, owner_id)
+                    conditions.append(place > at if later else place < at)
+            columns = (Job.created_at, Job.position, Job.id)
+            # A page before something ends there: it is read backwards.
+            backwards = before is not None and after is None
+            ordered = [c.asc() if forward != backwards else c.desc() for c in columns]
+            query = select(Job).where(and_(*conditions)).order_by(*ordered).limit(limit + 1)
+            jobs = list(session.scalars(query))
+        page = jobs[:limit]
+        return Page(page[::-1] if backwards else page, len(jobs) > limit)
+
+    def _place(
+        self, session: Session, id: str, owner_id: str | None
+    ) -> ColumnElement[tuple[float, float, str]]:
+        job = session.get(Job, id)
+        if job is None or owner_id not in (None, job.owner_id):
+            raise ValueError(f"there is no video {id!r} to list from")
+        return tuple_(job.created_at, job.position, job.id)
+
+    def queue_position(self, id: str) -> int | None:
+        """1 for the job that is taken next; None for one that is not queued."""
+        return self.queue_positions().get(id)
+
+    def queue_positions(self) -> dict[str, int]:
+        """The same for all that are queued."""
+        with self.database.read() as session:
+            return {id: place for place, id in enumerate(line(session), 1)}
+
+    def clock(self) -> int:
+        """The version of what changed last."""
+        with self.database.read() as session:
+            return session.scalars(select(Clock.value)).one()
+
+    def changed(self, since: int) -> Jobs:
+        """All jobs that changed after the clock showed ``since``, by version, deleted ones too. None is ever
+        missed: the next time, ask since the version of the last one."""
+        with self.database.read() as session:
+            return [*session.scalars(select(Job).where(Job.version > since).order_by(Job.version))]
+
+    # -------------------------------------------------------------------------------------------- steering
+
+    def cancel(self, id: str) -> Job | None:
+        """At once where it waits; a running one at its next step. JobStateError: it has ended otherwise."""
+        with self._one(id) as job:
+            if job is not None and job.status != "cancelled":
+                if job.status in ("completed", "failed"):
+                    raise JobStateError(f"the video is {job.status}; there is nothing to cancel")
+                self._stop(job)
+        return job
+
+    def pause(self, id: str) -> Job | None:
+        """At once where it waits; a running one at its next step, from which it goes on when it is resumed.
+        JobStateError: it has ended."""
+        with self._one(id) as job:
+            if job is not None and job.status != "paused" and job.command != "cancel":
+                if job.status == "running":
+                    job.command = "pause"
+                elif job.status == "queued":
+                    job.status = job.phase = "paused"
+                else:
+                    raise JobStateError(f"the video is {job.status}; there is nothing to pause")
+        return job
+
+    def resume(self, id: str) -> Job | None:
+        """JobStateError: it has ended."""
+        with self._one(id) as job:
+            if job is not None and job.status in ENDED:
+                raise JobStateError(f"the video is {job.status}; there is nothing to resume")
+            if job is not None and job.status == "paused":
+                job.status = job.phase = "queued"
+                job.not_before = None
+            elif job is not None and job.command == "pause":
+                job.command = None
+        return job
+
+    def retry(self, id: str) -> Job | None:
+        """Queue a job again that failed or was cancelled, or does not wait for its next try any longer.
+        JobStateError: it goes on anyway, or is done."""
+        with self._one(id) as job:
+            if job is not None:
+                if job.status not in ("failed", "cancelled") and job.not_before is None:
+                    raise JobStateError(f"the video is {job.status}; there is nothing to retry")
+                if job.status in ENDED:
+                    job.attempts = job.current_step = 0
+                job.status = job.phase = "queued"
+                job.command = job.not_before = job.completed_at = job.error_code = job.error_message = None
+        return job
+
+    def move(self, id: str, before: str | None = None) -> Job | None:
+        """Put a job directly before another of the same owner's line; None: at its end.
+
+        Raises:
+            JobStateError: one of them does not wait.
+            ValueError: there is no such other job of this owner.
+        """
+        with self._one(id) as job:
+            if job is None:
+                return None
+            waiting = and_(
+                Job.owner_id == job.owner_id, Job.status.in_(("queued", "paused")), Job.deleted_at.is_(None)
+            )
+            session = object_session(job)
+            assert session is not None
+            places = session.scalars(
+                select(Job).where(waiting).order_by(Job.position, Job.id).with_for_update()
+            )
+            others = [other for other in places if other is not job]
+            if job.status not in ("queued", "paused"):
+                raise JobStateError(f"the video is {job.status}; only those that wait can be moved")
+            if before is None:
+                job.position = others[-1].position + 1 if others else job.position
+                return job
+            if before == id:
+                return job
+            at = next((i for i, other in enumerate(others) if other.id == before), None)
+            if at is None:
+                raise ValueError(f"there is no waiting video {before!r} to move this one before")
+            if at > 0 and others[at].position - others[at - 1].position < 1e-6:
+                _spread(others)
+            job.position = (
+                (others[at - 1].position + others[at].position) / 2 if at else others[0].position - 1
+            )
+        return job
+
+    def update(self, id: str, *, title: str | None = None, tags: Sequence[str] | None = None) -> Job | None:
+        """Change what is given. An empty title takes it away."""
+        with self._one(id) as job:
+            if job is not None:
+                if title is not None:
+                    job.title = title or None
+                if tags is not None:
+                    job.tags = [*dict.fromkeys(tags)]
+        return job
+
+    def delete(self, id: str) -> Job | None:
+        """Out of sight until it is restored or purged; what is not done yet is cancelled."""
+        with self._one(id) as job:
+            if job is not None and job.deleted_at is None:
+                job.deleted_at = self.now()
+                if job.status not in ENDED:
+                    self._stop(job)
+        return job
+
+    def restore(self, id: str) -> Job | None:
+        """Undo :meth:`delete`; what was cancelled by it can be retried."""
+        with self._one(id) as job:
+            if job is not None:
+                job.deleted_at = None
+        return job
+
+    def purge(self, older_than: float) -> set[str]:
+        """Forget jobs deleted before a time, and delete those that have expired; the hashes of the files
+        that nothing needs any more."""
+        with self.database.write() as session:
+            ended, gone = Job.status.in_(ENDED), Job.deleted_at < older_than
+            rows = session.scalars(select(Job).where(gone, ended).with_for_update()).all()
+            expired = and_(Job.expires_at < self.now(), Job.deleted_at.is_(None), ended)
+            for job in session.scalars(select(Job).where(expired).with_for_update()).all():
+                job.deleted_at = self.now()
+                self._changed(session, job)
+            files = {getattr(job, name) for job in rows for name in FILES} - {None}
+            files |= {
+                hash for job in rows for hash in VideoRequest.model_validate(job.request).inputs.values()
+            }
+            ids = [job.id for job in rows]
+            session.execute(delete(Job).where(Job.id.in_(ids)))
+            session.execute(delete(IdempotencyKey).where(IdempotencyKey.video_id.in_(ids)))
+            return {hash for hash in files if not self._used(session, hash)}
+
+    def made_before(self, request_hash: str, owner_id: str) -> Job | None:
+        """The newest completed video of an owner's for the same request by the same model."""
+        same = and_(
+            Job.request_hash == request_hash,
+            Job.owner_id == owner_id,
+            Job.status == "completed",
+            Job.deleted_at.is_(None),
+        )
+        with self.database.read() as session:
+            return session.scalars(select(Job).where(same).order_by(Job.completed_at.desc()).limit(1)).first()
+
+    # ------------------------------------------------------------------------------------ in a transaction
+
+    def _used(self, session: Session, hash: str) -> bool:
+        columns = [getattr(Job, name) == hash for name in FILES]
+        columns.append(cast(Job.request, String).contains(hash))
+        return (
+            session.scalars(select(Job.id).where(or_(*columns)).limit(1)).first() is not None
+            or session.scalars(select(Upload.id).where(Upload.hash == hash).limit(1)).first() is not None
+        )
+
+    def _stop(self, job: Job) -> None:
+        if job.status == "running":
+            job.command = "cancel"
+        else:
+            self._cancel(job)
+
+    @contextmanager
+    def _one(self, id: str) -> Iterator[Job | None]:
+        """The job of an id, to be changed; what is changed counts as a change only where something was."""
+        with self.database.write() as session:
+            job = session.get(Job, id, with_for_update=True)
+            yield job
+            if session.dirty:
+                self._changed(session, *(row for row in session.dirty if isinstance(row, Job)))
+
+
+def _spread(jobs: Sequence[Job]) -> None:
+    """The same order with room between any two."""
+    first, last = jobs[0].position, max(jobs[-1].position, jobs[0].position + 1)
+    for place, job in enumerate(jobs):
+        job.position = first + (last - first) * place / (len(jobs) - 1)

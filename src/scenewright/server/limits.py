@@ -1,0 +1,86 @@
+"""How much one user may ask for: requests a minute, videos in the queue, bytes in the store."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+
+from scenewright.server.database import Database
+from scenewright.server.errors import ApiError
+from scenewright.server.settings import Limits
+from scenewright.server.tables import Job, Upload
+
+#: Of so many askers the latest is remembered.
+_MOST_ASKERS = 10_000
+
+
+class RateLimiter:
+    """A bucket of tokens for each asker: ``per_minute`` come back a minute, a whole minute's fit in."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute, self.now = per_minute, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, asker: str) -> float | None:
+        """None where the request may go on, else the seconds to wait."""
+        now = self.now()
+        left, at = self._buckets.pop(asker, (float(self.per_minute), now))
+        left = min(float(self.per_minute), left + (now - at) * self.per_minute / 60)
+        allowed = left >= 1
+        self._buckets[asker] = (left - 1 if allowed else left, now)
+        while len(self._buckets) > _MOST_ASKERS:
+            self._buckets.popitem(last=False)
+        return None if allowed else (1 - left) * 60 / self.per_minute
+
+    def check(self, asker: str) -> None:
+        """ApiError (429), with the seconds to wait, where there were too many."""
+        wait = self.take(asker)
+        if wait is not None:
+            seconds = max(1, round(wait + 0.5))
+            raise ApiError(
+                429,
+                f"too many requests; wait {seconds} s",
+                code="rate_limit_exceeded",
+                headers={"Retry-After": str(seconds)},
+            )
+
+
+def stored_bytes(database: Database, owner_id: str) -> int:
+    """Bytes of a user's videos, deleted ones until they are purged included, and uploads."""
+    with database.read() as session:
+        videos = session.scalar(select(func.coalesce(func.sum(Job.bytes), 0)).where(Job.owner_id == owner_id))
+        uploads = session.scalar(
+            select(func.coalesce(func.sum(Upload.bytes), 0)).where(Upload.owner_id == owner_id)
+        )
+    return int(videos or 0) + int(uploads or 0)
+
+
+def queued_jobs(database: Database, owner_id: str) -> int:
+    """How many videos of a user wait or are being made."""
+    with database.read() as session:
+        waiting = Job.status.in_(("queued", "running", "paused")) & Job.deleted_at.is_(None)
+        return session.scalar(select(func.count()).where(Job.owner_id == owner_id, waiting)) or 0
+
+
+def check_room(database: Database, owner_id: str, limits: Limits, more: int = 0, jobs: int = 1) -> None:
+    """ApiError (429) where ``jobs`` more videos, or ``more`` bytes, are too many."""
+    if jobs and (waiting := queued_jobs(database, owner_id)) + jobs > limits.queued:
+        raise ApiError(
+            429,
+            f"{waiting} of your videos wait already, and {limits.queued} may; wait for some, or cancel them",
+            code="queue_full",
+            headers={"Retry-After": "30"},
+        )
+    if limits.stored_bytes is None:
+        return
+    used = stored_bytes(database, owner_id)
+    if used + more >= limits.stored_bytes:
+        raise ApiError(
+            429,
+            f"your videos and uploads take {used:,} bytes of {limits.stored_bytes:,}; delete some first",
+            code="insufficient_quota",
+            headers={"x-should-retry": "false"},
+        )

@@ -1,0 +1,415 @@
+"""One batch of jobs from the model to the files: what a worker does between two looks at the queue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from scenewright.clip import Clip
+from scenewright.config import Config
+from scenewright.generation.generator import Generator
+from scenewright.generation.model_folder import ModelError
+from scenewright.media import MediaError
+from scenewright.server.database import patiently
+from scenewright.server.engine import (
+    Asked,
+    InputMissingError,
+    StorageError,
+    Work,
+    ask,
+    begin,
+    packed,
+    unpacked,
+    whole,
+    works_in_steps,
+    written,
+)
+from scenewright.server.estimates import Estimates
+from scenewright.server.jobs import JobQueue
+from scenewright.server.loaded import LoadedModels
+from scenewright.server.peak import PeakMemory, is_out_of_memory
+from scenewright.server.pictures import data_url
+from scenewright.server.store import FileStore
+from scenewright.server.tables import Job
+from scenewright.server.video_request import VideoRequest
+
+_STARTS_AGAIN = "this model's videos cannot be kept half-made; it started again"
+_FAULT = "internal_error"
+
+log = logging.getLogger(__name__)
+
+
+class Rhythm(Config):
+    """Seconds between two looks at what is wanted of the jobs, two reports of progress, two previews and two
+    times that the half-made video is kept. Previews and keeping take a tenth of the time at most."""
+
+    look: float = 0.1
+    report: float = 0.2
+    preview: float = 0.5
+    keep: float = 5.0
+
+
+class Halted(Exception):  # noqa: N818
+    """Nothing is left to do here."""
+
+
+class Making:
+    """``jobs``: taken by the worker, of one model, and of one way to sample if there are several.
+    ``stopping``: the worker is to end; what is half made is kept."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        queue: JobQueue,
+        store: FileStore,
+        models: LoadedModels,
+        jobs: list[Job],
+        *,
+        rhythm: Rhythm | None = None,
+        stopping: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.worker_id, self.queue, self.store, self.models = worker_id, queue, store, models
+        self.rhythm, self.stopping, self.clock = rhythm or Rhythm(), stopping or threading.Event(), clock
+        self.estimates = Estimates(queue)
+        #: What is still this worker's to make, by id.
+        self.active = {job.id: job for job in jobs}
+        self.model = jobs[0].model
+        self.asked: dict[str, Asked] = {}
+        self.places: dict[str, int] = {}
+        self.work: Work | None = None
+        self.phase = "load"
+        self.resumed = self.alone = False
+        self.began, self._phase_began = clock(), clock()
+        self.seconds: dict[str, float] = {}
+        self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
+        self._rest: float | None = None
+
+    def run(self) -> None:
+        """Make all of them, or leave them so that another can go on; errors end up in the jobs."""
+        try:
+            self._run()
+        except Halted:
+            return
+        except Exception as error:
+            self._failed(error)
+        finally:
+            self.work = None
+
+    # ---------------------------------------------------------------------------------------- phases
+
+    def _run(self) -> None:
+        self.peak = PeakMemory(self.models.device)
+        self._enter("load")
+        loaded = self.model in self.models.names
+        generator = self.models.get(self.model)
+        self.fps = generator.fps
+        self._enter("encode")
+        if loaded:
+            del self.seconds["load"]
+        self._prepare(generator)
+        if not works_in_steps(generator):
+            self._alone()
+            self._enter("denoise")
+            (asked,) = self.asked.values()
+            clips = [whole(generator, asked, self._after_step)]
+        else:
+            clips = self._in_steps(generator)
+        self._enter("export")
+        batch = len(clips)
+        for id, place in list(self.places.items()):
+            self._look(at_once=True)
+            if id in self.active:
+                self._write(generator, id, clips[place], batch)
+
+    def _prepare(self, generator: Generator) -> None:
+        """Make the requests ready; what cannot be made fails by itself, and what was made before is given."""
+        for id, job in list(self.active.items()):
+            request = VideoRequest.model_validate(job.request)
+            try:
+                asked = ask(self.store, generator, request, job.kind)  # type: ignore[arg-type]
+            except ValueError as error:
+                self._fail(id, *_why(error))
+                continue
+            if request.cache and self._made_before(job, asked):
+                continue
+            self.asked[id] = asked
+            self._report(id, request_hash=asked.identity, notes=list(asked.notes))
+        self.asked = {id: asked for id, asked in self.asked.items() if id in self.active}
+        self.places = {id: place for place, id in enumerate(self.asked)}
+        self._look(at_once=True)
+
+    def _alone(self) -> None:
+        """Let others have all but the first."""
+        self.alone = True
+        first, *others = self.asked
+        self.queue.put_back(self.worker_id, others)
+        for id in others:
+            self._let_go(id)
+        self.asked, self.places = {first: self.asked[first]}, {first: 0}
+
+    def _in_steps(self, generator: Generator) -> list[Clip]:
+        asked = list(self.asked.values())
+        work = begin(generator, asked)
+        assert work is not None
+        if len(asked) == 1:
+            self._restore(work, next(iter(self.asked)))
+        self.work = work
+        self._enter("denoise", current_step=work.step, total_steps=work.steps)
+        while not work.done:
+            work.advance()
+            self._after_step(work.step, work.steps)
+        self._keep()
+        self._enter("decode", preview=None)
+        try:
+            return work.finish()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        log.warning("decoding takes more memory than there is; it is tried in small tiles")
+        self.models.free(keep=self.model)
+        for id in self.active:
+            self._note(id, "the video was decoded in small tiles, because memory was short")
+        return work.finish(tile=True)
+
+    def _restore(self, work: Work, id: str) -> None:
+        state = unpacked(self.store.state(id), self.asked[id].identity)
+        if state is None:
+            return
+        try:
+            work.restore([state])
+        except (ValueError, KeyError, RuntimeError):
+            log.warning("%s: what was kept does not fit; it starts again", id)
+        else:
+            self.resumed = work.step > 0
+
+    def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
+        asked, job = self.asked[id], self.active[id]
+        self._phase_began = self.clock()
+        made = written(self.store, asked, clip)
+        self.seconds["export"] = self.clock() - self._phase_began
+        files = {name: value for name, value in asdict(made).items() if name != "stored"}
+        files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
+        taken = self.clock() - self.began
+        if patiently(lambda: self.queue.finish(id, self.worker_id, seconds_taken=taken, **files)):
+            self.store.drop_state(id)
+            if not self.resumed:
+                self._measure(generator, asked, clip, batch, made.stored)
+        self._let_go(id)
+
+    def _made_before(self, job: Job, asked: Asked) -> bool:
+        """Give the file of an identical request of the same owner, where there is one."""
+        earlier = self.queue.made_before(asked.identity, job.owner_id)
+        if earlier is None or earlier.video_hash is None or self.store.size(earlier.video_hash) is None:
+            return False
+        same = (
+            "video_hash",
+            "thumbnail_hash",
+            "spritesheet_hash",
+            "bytes",
+            "width",
+            "height",
+            "num_frames",
+            "fps",
+        )
+        files = {name: getattr(earlier, name) for name in same}
+        self.queue.finish(
+            job.id,
+            self.worker_id,
+            **files,
+            notes=list(earlier.notes),
+            cached_from=earlier.id,
+            request_hash=asked.identity,
+            seconds_taken=self.clock() - self.began,
+        )
+        self.store.drop_state(job.id)
+        self._let_go(job.id)
+        return True
+
+    # ---------------------------------------------------------------------------------------- between steps
+
+    def _after_step(self, step: int, steps: int) -> None:
+        self._look()
+        now = self.clock()
+        if self.work is not None and now >= self._due["keep"] and step < steps:
+            self._keep()
+            self._rested("keep", now)
+        fields: dict[str, Any] = {"current_step": step, "total_steps": steps}
+        if now >= self._due["report"] or step == steps:
+            self._due["report"] = now + self.rhythm.report
+            fields["eta_seconds"] = self._eta(step, steps)
+            previews = self.work is not None and now >= self._due["preview"]
+            for id in list(self.active):
+                if previews:
+                    fields["preview"] = self._preview(id)
+                self._report(id, **fields)
+            if previews:
+                self._rested("preview", now)
+
+    def _rested(self, what: str, since: float) -> None:
+        """The next time after a while, and so that it takes a tenth of the time at most."""
+        now = self.clock()
+        self._due[what] = now + max(getattr(self.rhythm, what), 9 * (now - since))
+
+    def _preview(self, id: str) -> str:
+        assert self.work is not None
+        asked = self.asked[id]
+        frames = self.work.preview(self.places[id])
+        return data_url(frames, asked.prompt.fps or self.fps)
+
+    def _eta(self, step: int, steps: int) -> float | None:
+        """Seconds until it is done, by the steps since it began here, and the end by others of its kind."""
+        if not step:
+            return None
+        if self._rest is None:
+            known = self.estimates.estimate(next(iter(self.asked.values())).request)
+            found = 0.0 if known is None else known.seconds["decode"] + known.seconds["export"]
+            self._rest = found * len(self.active)
+        taken = step - self._first_step
+        each = (self.clock() - self._phase_began) / taken if taken > 0 else 0.0
+        return each * (steps - step) + self._rest
+
+    def _look(self, *, at_once: bool = False) -> None:
+        """Do what is wanted of the jobs. Halted: nothing is left to do."""
+        now = self.clock()
+        if at_once or self.stopping.is_set() or now >= self._due["look"]:
+            self._due["look"] = now + self.rhythm.look
+            for id, command in self.queue.commands(self.worker_id, list(self.active)).items():
+                if command == "cancel":
+                    self.queue.cancelled(id, self.worker_id)
+                    self.store.drop_state(id)
+                elif command == "pause":
+                    kept = self._keep(id)
+                    self.queue.hold(
+                        id, self.worker_id, [] if kept else ["the video starts again when it goes on"]
+                    )
+                if command is not None:
+                    self._let_go(id)
+            if self.stopping.is_set() and self.phase not in ("decode", "export"):
+                begun = self._keep()
+                self.queue.put_back(self.worker_id, list(self.active), begun=begun)
+                self.active.clear()
+        if not self.active:
+            raise Halted
+
+    def _keep(self, *ids: str) -> bool:
+        """Keep what there is of these jobs' videos, or of all; whether there was something that could be."""
+        if self.work is None:
+            return False
+        kept = True
+        states = self.work.states()
+        for id in ids or list(self.active):
+            try:
+                self.store.keep_state(id, packed(states[self.places[id]], self.asked[id].identity))
+            except (OSError, ValueError) as error:
+                log.warning("%s: the half-made video could not be kept: %s", id, error)
+                kept = False
+        return kept
+
+    # ---------------------------------------------------------------------------------------- the queue
+
+    def _enter(self, phase: str, **fields: Any) -> None:
+        """The next phase begins; the seconds of the last are noted."""
+        now = self.clock()
+        if phase != "load":
+            self.seconds[self.phase] = now - self._phase_began
+        self.phase, self._phase_began = phase, now
+        self._first_step = fields.get("current_step", 0)
+        for id in list(self.active):
+            self._report(id, phase=phase, **fields)
+        if not self.active:
+            raise Halted
+
+    def _report(self, id: str, **fields: Any) -> None:
+        try:
+            mine = self.queue.progress(id, self.worker_id, **fields)
+        except OperationalError as error:
+            log.warning("the queue cannot be reached: %s", error.orig)
+        else:
+            if not mine:
+                self._let_go(id)
+
+    def _note(self, id: str, text: str) -> None:
+        job = self.active[id]
+        job.notes = [*job.notes, text]
+
+    def _let_go(self, id: str) -> None:
+        self.active.pop(id, None)
+
+    def _failed(self, error: Exception) -> None:
+        """All that is still to be made fails for one reason, or is tried another way."""
+        if is_out_of_memory(error):
+            self.work = None
+            freed = self.models.free(keep=self.model)
+            if len(self.active) > 1 or freed:
+                log.warning("memory is short; each video is tried by itself")
+                self.queue.put_back(self.worker_id, list(self.active), begun=True)
+                self.active.clear()
+                return
+        code, message, retry = _why(error)
+        if code == "invalid_request" and not isinstance(error, MediaError):
+            # What the user can put right was found before.
+            code, message, retry = _FAULT, _fault(error), True
+        if code == _FAULT:
+            log.exception("the work on %s failed", ", ".join(self.active))
+        for id in list(self.active):
+            self._fail(id, code, message, retry)
+
+    def _fail(self, id: str, code: str, message: str, retry: bool) -> None:
+        patiently(lambda: self.queue.fail(id, self.worker_id, code, message, retry=retry))
+        self._let_go(id)
+
+    def _measure(self, generator: Generator, asked: Asked, clip: Clip, batch: int, stored: int) -> None:
+        recommended = generator.recommended(fast=asked.request.fast)
+        made = len(clip) - (0 if asked.before is None else len(asked.before))
+        usual = getattr(generator, "usual_frames", None) or generator.most_frames or made
+        width, height = generator.native_size
+        self.estimates.record(
+            model=self.model,
+            device=self.models.device,
+            kind=asked.kind,
+            num_frames=made,
+            width=clip.width,
+            height=clip.height,
+            steps=getattr(asked.settings, "steps", 1),
+            batch=batch,
+            seconds=dict(self.seconds),
+            defaults={
+                "num_frames": usual if asked.before is None else usual - usual // 2,
+                "width": width,
+                "height": height,
+                "steps": getattr(recommended, "steps", 1),
+                "fast": asked.request.fast,
+            },
+            peak_memory=self.peak.bytes(),
+            bytes=stored,
+        )
+
+
+def _why(error: BaseException) -> tuple[str, str, bool]:
+    """The code and the line for the user, and whether another try may go better."""
+    if is_out_of_memory(error):
+        return (
+            "out_of_memory",
+            "there is not enough memory for it; ask for fewer frames or another model",
+            False,
+        )
+    if isinstance(error, StorageError):
+        return "storage_error", str(error), True
+    if isinstance(error, ModelError):
+        return "model_error", str(error), False
+    if isinstance(error, InputMissingError):
+        return "input_missing", str(error), False
+    if isinstance(error, ValueError):
+        return "invalid_request", str(error), False
+    return _FAULT, _fault(error), True
+
+
+def _fault(error: BaseException) -> str:
+    return f"the video could not be made ({type(error).__name__})"

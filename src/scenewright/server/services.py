@@ -1,0 +1,140 @@
+"""What the operations of the API work with, one of each a process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from fastapi import Request
+
+from scenewright.server.accounts import Accounts
+from scenewright.server.catalogue import Catalogue
+from scenewright.server.database import Database, open_database
+from scenewright.server.events import Watcher
+from scenewright.server.jobs import JobQueue
+from scenewright.server.limits import RateLimiter
+from scenewright.server.metrics import Metrics
+from scenewright.server.settings import ServerSettings
+from scenewright.server.store import FileStore
+from scenewright.server.tables import Job
+from scenewright.server.uploads import Uploads
+from scenewright.server.videos import Video, present
+from scenewright.server.webhooks import Deliverer
+
+
+@dataclass
+class Services:
+    """``started``: seconds since the epoch."""
+
+    settings: ServerSettings
+    database: Database
+    queue: JobQueue
+    store: FileStore
+    started: float = field(default_factory=time.time)
+
+    @classmethod
+    def open(cls, settings: ServerSettings) -> Services:
+        """Open the database and the store. ValueError: one of them, or a model, cannot be used."""
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        database = open_database(settings.queue_url)
+        try:
+            services = cls(settings, database, JobQueue(database), FileStore(settings.store_url))
+            _ = services.catalogue
+        except BaseException:
+            database.close()
+            raise
+        return services
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return Catalogue(self.settings.models)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.database, self.store, self.settings.limits, loopback=self.private)
+
+    @cached_property
+    def watcher(self) -> Watcher:
+        return Watcher(self.queue, self.settings.poll)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics()
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        return Deliverer(
+            self.queue, self.secret, self.webhook_body, loopback=self.private, counted=self._count_webhook
+        )
+
+    @cached_property
+    def requests(self) -> RateLimiter | None:
+        per_minute = self.settings.limits.requests_per_minute
+        return None if per_minute is None else RateLimiter(per_minute)
+
+    @cached_property
+    def logins(self) -> RateLimiter:
+        return RateLimiter(self.settings.limits.logins_per_minute)
+
+    @cached_property
+    def failures(self) -> RateLimiter:
+        """Of requests with wrong keys, by address."""
+        return RateLimiter(60)
+
+    @property
+    def private(self) -> bool:
+        """Whether the server serves this machine's user alone."""
+        return self.settings.loopback and not self.settings.accounts
+
+    @cached_property
+    def secret(self) -> bytes:
+        """From which the secrets for signing are derived; made at the first start."""
+        return _secret(self.settings.folder / "secret.key")
+
+    def present(self, job: Job, base_url: str, position: int | None = None) -> Video:
+        return present(job, base_url, self.catalogue.facts(job.model), position)
+
+    def webhook_body(self, job: Job) -> Video:
+        return self.present(
+            job, self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+        )
+
+    def _count_webhook(self, result: str) -> None:
+        self.metrics.webhooks.labels(result).inc()
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that a request is for."""
+    services: Services = request.app.state.services
+    return services
+
+
+def base_url(request: Request) -> str:
+    """Where the client reaches the server, without a slash at the end."""
+    public = services_of(request).settings.public_url
+    return (public or str(request.base_url)).rstrip("/")
+
+
+def _secret(path: Path) -> bytes:
+    given = os.environ.get("SCENEWRIGHT_SECRET")
+    if given:
+        return given.encode()
+    try:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(file, "wb") as opened:
+        content = secrets.token_hex(32).encode()
+        opened.write(content)
+    return content

@@ -1,0 +1,157 @@
+"""A worker: takes jobs from the queue, one batch at a time, until it is told to stop.
+
+It needs no one: what it takes, and how far it is, stands in the database and in the store. A thread tells the
+queue that it is alive. If it is killed, its lease runs out and another goes on from what was kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from sqlalchemy.exc import OperationalError
+
+from scenewright.config import Config
+from scenewright.server.claims import Patience
+from scenewright.server.jobs import ENDED, JobQueue
+from scenewright.server.loaded import LoadedModels
+from scenewright.server.making import Making, Rhythm
+from scenewright.server.store import FileStore
+
+log = logging.getLogger(__name__)
+
+
+class WorkerSettings(Config):
+    """``batch``: the most videos made together; ``poll``: seconds between two looks at an empty queue;
+    ``tidy``: between two times that old files are removed; ``keep_deleted``: seconds that a deleted video can
+    be restored."""
+
+    batch: int = 4
+    poll: float = 0.2
+    tidy: float = 60.0
+    keep_deleted: float = 7 * 86400.0
+    rhythm: Rhythm = Rhythm()
+    patience: Patience = Patience()
+
+
+class Worker:
+    """``models``: those it may run, None for all."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        store: FileStore,
+        loaded: LoadedModels,
+        settings: WorkerSettings | None = None,
+        *,
+        models: Collection[str] | None = None,
+        worker_id: str | None = None,
+    ) -> None:
+        self.queue, self.store, self.loaded, self.models = queue, store, loaded, models
+        self.settings = settings or WorkerSettings()
+        self.id = worker_id or f"worker_{secrets.token_hex(8)}"
+        self.stopping = threading.Event()
+        self._ended = threading.Event()
+        self._making: Making | None = None
+        self._alone: set[str] = set()
+        self._swept = self._tidied = 0.0
+
+    def stop(self) -> None:
+        """End after the next step; what is half made is kept for others."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Work until :meth:`stop`. The database may go away for a while; the worker waits for it."""
+        self._register()
+        alive = threading.Thread(target=self._stay_alive, name="heartbeat", daemon=True)
+        alive.start()
+        wait = self.settings.poll
+        try:
+            while not self.stopping.is_set():
+                try:
+                    worked = self.turn()
+                    wait = self.settings.poll
+                except OperationalError as error:
+                    log.warning("the queue cannot be reached: %s", error.orig)
+                    worked, wait = False, min(10.0, 2 * wait)
+                if not worked:
+                    self.stopping.wait(wait)
+        finally:
+            self._ended.set()
+            alive.join()
+            self._leave()
+
+    def turn(self) -> bool:
+        """Take jobs and make them, if there are any; whether there were."""
+        self._now_and_then()
+        jobs = self.queue.claim(self.id, self.settings.batch, models=self.models, alone=self._alone)
+        if not jobs:
+            return False
+        log.info("%s: %s", jobs[0].model, ", ".join(job.id for job in jobs))
+        making = Making(
+            self.id,
+            self.queue,
+            self.store,
+            self.loaded,
+            jobs,
+            rhythm=self.settings.rhythm,
+            stopping=self.stopping,
+        )
+        self._making = making
+        try:
+            making.run()
+        finally:
+            self._making = None
+        if making.alone:
+            self._alone.add(making.model)
+        return True
+
+    # ---------------------------------------------------------------------------------------- beside the work
+
+    def _register(self) -> None:
+        self.queue.register(self.id, host=platform.node(), device=self.loaded.device, pid=os.getpid())
+
+    def _stay_alive(self) -> None:
+        while not self._ended.wait(self.settings.patience.lease / 3):
+            making = self._making
+            ids = [] if making is None else list(making.active)
+            self._tolerant(
+                lambda ids=ids: self.queue.heartbeat(  # type: ignore[misc]
+                    self.id, ids, models=self.loaded.names, memory=self.loaded.memory
+                )
+            )
+
+    def _leave(self) -> None:
+        self._tolerant(lambda: self.queue.unregister(self.id))
+
+    def _now_and_then(self) -> None:
+        """Free the jobs of workers that were lost; remove what nobody needs."""
+        now = time.monotonic()
+        if now - self._swept > self.settings.patience.lease / 3:
+            self._swept = now
+            if lost := self.queue.sweep():
+                log.warning("%d videos of a lost worker are free again", lost)
+        if now - self._tidied > self.settings.tidy:
+            self._tidied = now
+            tidy(self.queue, self.store, self.settings.keep_deleted)
+
+    def _tolerant(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except OperationalError as error:
+            log.warning("the queue cannot be reached: %s", error.orig)
+
+
+def tidy(queue: JobQueue, store: FileStore, keep_deleted: float) -> None:
+    """Forget videos that were deleted so many seconds ago, their files, and half-made ones of no use."""
+    for hash in queue.purge(queue.now() - keep_deleted):
+        store.delete(hash)
+    for id in store.states():
+        job = queue.get(id)
+        if job is None or (job.status in ENDED and job.status != "failed"):
+            store.drop_state(id)
