@@ -27,7 +27,9 @@ function Measured({ measured }: { measured: Measurement }) {
           <div key={phase}>
             <dt>{t(`measured.${phase}` as Key)}</dt>
             <dd>
-              <meter min={0} max={total || 1} value={measured.seconds[phase]} aria-label={t(`measured.${phase}` as Key)} />
+              <span class="bar" aria-hidden="true">
+                <span style={{ width: `${(100 * measured.seconds[phase]!) / (total || 1)}%` }} />
+              </span>
               <span>{t("facts.seconds", { s: number(measured.seconds[phase]!) })}</span>
             </dd>
           </div>

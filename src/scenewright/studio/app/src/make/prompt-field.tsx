@@ -21,7 +21,8 @@ function cut(prompt: string, unknown: readonly Span[]): { text: string; odd: boo
 export function PromptField() {
   const back = useRef<HTMLDivElement>(null);
   const { prompt } = draft.value;
-  const parsed = understood.value?.prompt === prompt ? understood.value.parsed : null;
+  const parsed = understood.value?.parsed ?? null;
+  const fresh = understood.value?.prompt === prompt;
   const wrong = objection("prompt");
   return (
     <div class={`field prompt-field ${wrong ? "is-bad" : ""}`}>
@@ -30,7 +31,7 @@ export function PromptField() {
       </div>
       <div class="prompt-box">
         <div class="prompt-behind" ref={back} aria-hidden="true">
-          {cut(prompt, parsed?.unknown_places ?? []).map((piece, at) => (piece.odd ? <mark key={at}>{piece.text}</mark> : piece.text))}
+          {cut(prompt, fresh && parsed ? parsed.unknown_places : []).map((piece, at) => (piece.odd ? <mark key={at}>{piece.text}</mark> : piece.text))}
           {"\n"}
         </div>
         <textarea
@@ -48,7 +49,9 @@ export function PromptField() {
         />
       </div>
       <Wrong id="prompt-error" text={wrong} />
-      <div id="understood">{parsed ? <SceneChips parsed={parsed} prompt={prompt} /> : null}</div>
+      <div id="understood" aria-busy={!fresh}>
+        {parsed ? <SceneChips parsed={parsed} /> : null}
+      </div>
     </div>
   );
 }

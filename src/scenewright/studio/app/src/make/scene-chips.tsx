@@ -2,8 +2,9 @@
 import type { Entity, Motion, Parsed } from "../api/types";
 import { t, type Key } from "../i18n";
 import { Icon } from "../ui/icons";
-import { change } from "./draft";
+import { complain } from "../state/saying";
 import { withColour, withMotion, withShape } from "./rewriting";
+import { rewrite } from "./understanding";
 import { COLOURS, MOTIONS, SHAPES } from "./words";
 
 interface ChipProps {
@@ -45,9 +46,14 @@ function Chip({ label, value, none, choices, name, swatch, onChoose }: ChipProps
 
 const named = (kind: "colour" | "shape" | "motion") => (word: string) => t(`${kind}.${word}` as Key);
 
-function EntityChips({ entity, n, prompt }: { entity: Entity; n: number; prompt: string }) {
+function EntityChips({ entity, at }: { entity: Entity; at: number }) {
+  const n = at + 1;
   const motions: (Motion | null)[] = entity.motions.length ? entity.motions : [null];
-  const rewrite = (next: string) => change({ prompt: next });
+  const edit = (change: (prompt: string, entity: Entity) => string) =>
+    void rewrite((prompt, parsed) => {
+      const now = parsed.entities[at];
+      return now ? change(prompt, now) : prompt;
+    }).catch(complain);
   return (
     <li class="entity">
       <Chip
@@ -57,7 +63,7 @@ function EntityChips({ entity, n, prompt }: { entity: Entity; n: number; prompt:
         choices={COLOURS}
         name={named("colour")}
         swatch
-        onChoose={(colour) => rewrite(withColour(prompt, entity, colour))}
+        onChoose={(colour) => edit((prompt, now) => withColour(prompt, now, colour))}
       />
       <Chip
         label={t("chip.shape", { n })}
@@ -65,30 +71,30 @@ function EntityChips({ entity, n, prompt }: { entity: Entity; n: number; prompt:
         none={t("chip.any-shape")}
         choices={Object.keys(SHAPES)}
         name={named("shape")}
-        onChoose={(shape) => rewrite(withShape(prompt, entity, shape))}
+        onChoose={(shape) => edit((prompt, now) => withShape(prompt, now, shape))}
       />
-      {motions.map((motion, at) => (
+      {motions.map((motion, m) => (
         <Chip
-          key={at}
+          key={m}
           label={t("chip.motion", { n })}
           value={motion?.kind ?? null}
           none={t("chip.no-motion")}
           choices={motion && motion.target !== null ? [] : Object.keys(MOTIONS)}
           name={named("motion")}
-          onChoose={(kind) => rewrite(withMotion(prompt, entity, motion, kind))}
+          onChoose={(kind) => edit((prompt, now) => withMotion(prompt, now, now.motions[m] ?? null, kind))}
         />
       ))}
     </li>
   );
 }
 
-export function SceneChips({ parsed, prompt }: { parsed: Parsed; prompt: string }) {
+export function SceneChips({ parsed }: { parsed: Parsed }) {
   return (
     <div class="scene">
       {parsed.entities.length ? (
         <ul class="entities" aria-label={t("scene")}>
           {parsed.entities.map((entity, at) => (
-            <EntityChips key={at} entity={entity} n={at + 1} prompt={prompt} />
+            <EntityChips key={at} entity={entity} at={at} />
           ))}
         </ul>
       ) : null}

@@ -3,11 +3,24 @@ import { effect, signal } from "@preact/signals";
 import type { Estimate, Parsed } from "../api/types";
 import { estimate, parsePrompt } from "../api/videos";
 import { ApiError } from "../api/http";
-import { chosen, draft, fields, objections, pictureFields, SHOWN } from "./draft";
+import { change, chosen, draft, fields, objections, pictureFields, SHOWN } from "./draft";
 
 export const understood = signal<{ prompt: string; parsed: Parsed } | null>(null);
 /** Seconds, memory and disk for one video; "asking" before the first answer, null where there is no answer. */
 export const estimated = signal<Estimate | null | "asking">("asking");
+
+async function understand(): Promise<typeof understood.value> {
+  const prompt = draft.peek().prompt;
+  const of = chosen.peek();
+  return prompt.trim() && of ? { prompt, parsed: await parsePrompt(prompt, of.id) } : null;
+}
+
+/** Changes the prompt by what was understood of it; of the very prompt that stands there, should it be newer. */
+export async function rewrite(edit: (prompt: string, parsed: Parsed) => string): Promise<void> {
+  if (understood.peek()?.prompt !== draft.peek().prompt) understood.value = await understand();
+  const now = understood.peek();
+  if (now) change({ prompt: edit(now.prompt, now.parsed) });
+}
 
 /** Calls `ask` when its input has rested for a while; only the last answer counts. */
 function settled<T>(rest: number, ask: () => Promise<T>, then: (answer: T) => void, otherwise: (error: unknown) => void) {
@@ -28,11 +41,7 @@ function settled<T>(rest: number, ask: () => Promise<T>, then: (answer: T) => vo
 export function followDraft(): () => void {
   const parseSoon = settled(
     250,
-    async () => {
-      const prompt = draft.peek().prompt;
-      const of = chosen.peek();
-      return prompt.trim() && of ? { prompt, parsed: await parsePrompt(prompt, of.id) } : null;
-    },
+    understand,
     (answer) => (understood.value = answer),
     () => (understood.value = null),
   );

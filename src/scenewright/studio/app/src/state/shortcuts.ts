@@ -25,23 +25,20 @@ export function register(shortcuts: Shortcut[]): () => void {
   };
 }
 
-function typing(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    target.matches("textarea, select, [contenteditable], input:not([type=radio]):not([type=checkbox])")
-  );
+/** Whether the key means something to what has the focus: letters to a text, arrows to a slider. */
+function meant(key: string, target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=range])")) return true;
+  if (key.startsWith("Arrow")) return target.matches("input, video");
+  return key === " " && target.matches("button, a, input, summary, video");
 }
 
 export function listen(): void {
   window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (!singleKeys.peek() && event.key !== "?") return;
-    if (typing(event.target)) return;
-    const modal = document.querySelector("dialog[open]") !== null;
-    if (modal) return;
+    if (meant(event.key, event.target) || document.querySelector("dialog[open]")) return;
     const name = event.key === " " ? "Space" : event.key;
-    if (name === "Space" && event.target instanceof HTMLElement && event.target.matches("button, a, input, summary"))
-      return;
     const shortcut = table.get(name);
     if (!shortcut) return;
     event.preventDefault();
