@@ -45,6 +45,8 @@ export interface Video {
   batch: string | null;
   cached: boolean;
   has_thumbnail: boolean;
+  /** Grows with every change. */
+  version: number;
 }
 
 export interface Page<T> {

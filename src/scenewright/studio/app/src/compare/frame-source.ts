@@ -2,6 +2,8 @@
 
 const LARGEST_SIDE = 960;
 const MOST_KEPT = 600;
+/** Milliseconds. */
+const LONGEST_WAIT = 250;
 
 export class FrameSource {
   private readonly player = document.createElement("video");
@@ -54,6 +56,20 @@ export class FrameSource {
     this.kept.clear();
   }
 
+  /** When frame `n` has reached the picture: a player may say that it has sought before it has. Where it was
+   * there already, nothing is presented anew, hence the limit. */
+  private presented(n: number): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = window.setTimeout(resolve, LONGEST_WAIT);
+      const look: VideoFrameRequestCallback = (_now, { mediaTime }) => {
+        if (Math.abs(mediaTime * this.fps - n) >= 0.5) return void this.player.requestVideoFrameCallback(look);
+        window.clearTimeout(limit);
+        resolve();
+      };
+      this.player.requestVideoFrameCallback(look);
+    });
+  }
+
   private async seek(n: number): Promise<ImageBitmap> {
     const known = this.kept.get(n);
     if (known) return known;
@@ -61,8 +77,10 @@ export class FrameSource {
     const time = Math.min((n + 0.5) / this.fps, Math.max(0, this.player.duration - 0.001));
     if (this.player.currentTime !== time) {
       const there = new Promise<void>((resolve) => this.player.addEventListener("seeked", () => resolve(), { once: true }));
+      const seen = this.presented(n);
       this.player.currentTime = time;
       await there;
+      await seen;
     }
     if (this.closed) throw new Error("closed");
     const { videoWidth: width, videoHeight: height } = this.player;

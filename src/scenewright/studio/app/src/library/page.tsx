@@ -32,9 +32,9 @@ function Tools() {
         />
       </label>
       {tags.value.length ? (
-        <label class="tag-filter">
-          <span class="sr-only">{t("tag")}</span>
+        <div class="tag-filter">
           <select
+            aria-label={t("tag")}
             value={tag.value}
             onChange={(event) => {
               tag.value = event.currentTarget.value;
@@ -48,7 +48,7 @@ function Tools() {
               </option>
             ))}
           </select>
-        </label>
+        </div>
       ) : null}
       <ImportButton />
     </div>

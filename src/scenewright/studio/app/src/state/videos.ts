@@ -19,9 +19,11 @@ export function onChange(listener: (now: Video, before: Video | null) => void): 
   return () => listeners.delete(listener);
 }
 
+/** Takes what the server said; what is older than what is known is passed over. */
 export function put(video: Video): void {
   const known = table.get(video.id);
   const before = known?.peek().video ?? null;
+  if (before && video.version < before.version) return;
   if (known) known.value = { video, at: Date.now() };
   else {
     table.set(video.id, signal({ video, at: Date.now() }));
