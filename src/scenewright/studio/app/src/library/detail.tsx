@@ -162,8 +162,14 @@ export function Detail({ video }: { video: Video }) {
               {settings(video).map((one) => (
                 <div key={one.part}>
                   <dt>{t(one.label)}</dt>
-                  <dd>{one.value}</dd>
-                  <IconButton icon="reuse" label={t("reuse.one", { setting: t(one.label) })} onClick={() => reuse(video, [one.part], one.label)} />
+                  <dd>
+                    <span>{one.value}</span>
+                    <IconButton
+                      icon="reuse"
+                      label={t("reuse.one", { setting: t(one.label) })}
+                      onClick={() => reuse(video, [one.part], one.label)}
+                    />
+                  </dd>
                 </div>
               ))}
             </dl>

@@ -44,8 +44,6 @@ function Chip({ label, value, none, choices, name, swatch, onChoose }: ChipProps
   );
 }
 
-const named = (kind: "colour" | "shape" | "motion") => (word: string) => t(`${kind}.${word}` as Key);
-
 function EntityChips({ entity, at }: { entity: Entity; at: number }) {
   const n = at + 1;
   const motions: (Motion | null)[] = entity.motions.length ? entity.motions : [null];
@@ -61,7 +59,7 @@ function EntityChips({ entity, at }: { entity: Entity; at: number }) {
         value={entity.colour}
         none={t("chip.any-colour")}
         choices={COLOURS}
-        name={named("colour")}
+        name={(word) => t(`colour.${word}` as Key)}
         swatch
         onChoose={(colour) => edit((prompt, now) => withColour(prompt, now, colour))}
       />
@@ -70,7 +68,7 @@ function EntityChips({ entity, at }: { entity: Entity; at: number }) {
         value={entity.shape}
         none={t("chip.any-shape")}
         choices={Object.keys(SHAPES)}
-        name={named("shape")}
+        name={(word) => t(`shape.${word}` as Key)}
         onChoose={(shape) => edit((prompt, now) => withShape(prompt, now, shape))}
       />
       {motions.map((motion, m) => (
@@ -80,7 +78,7 @@ function EntityChips({ entity, at }: { entity: Entity; at: number }) {
           value={motion?.kind ?? null}
           none={t("chip.no-motion")}
           choices={motion && motion.target !== null ? [] : Object.keys(MOTIONS)}
-          name={named("motion")}
+          name={(word) => t(`motion.${word}` as Key)}
           onChoose={(kind) => edit((prompt, now) => withMotion(prompt, now, now.motions[m] ?? null, kind))}
         />
       ))}
