@@ -204,3 +204,14 @@ def test_a_killed_server_loses_nothing(open_page: Any, server: Server) -> None:
     plays(page, ".stage video")
     (made,) = server.videos()
     assert made["status"] == "completed"
+
+
+def test_without_a_stream_the_server_is_asked_instead(open_page: Any, server: Server) -> None:
+    page = open_page(allow=("ERR_FAILED",))
+    page.route("**/v1/events", lambda route: route.abort())
+    page.reload()
+    write(page, "a red ball rolls left")
+    say_steps(page, 12)
+    page.get_by_role("button", name="Make video").click()
+    expect(page.locator(".queue-row")).to_contain_text("Step")
+    plays(page, ".stage video")

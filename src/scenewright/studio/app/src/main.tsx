@@ -1,12 +1,12 @@
 /** The studio begins here. */
+import { effect } from "@preact/signals";
 import { render } from "preact";
-import { connect } from "./api/events";
+import { connect, link } from "./api/events";
 import { session } from "./api/http";
 import { App } from "./app";
 import { loginNeeded, whoAmI } from "./login/page";
 import { announceProgress } from "./state/announcing";
-import { loadModels } from "./state/models";
-import { complain } from "./state/saying";
+import { loadModels, models } from "./state/models";
 import { listen } from "./state/shortcuts";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -24,7 +24,8 @@ listen();
 announceProgress();
 render(<App />, document.getElementById("app")!);
 await whoAmI();
-if (!loginNeeded.value) {
-  connect();
-  loadModels().catch(complain);
-}
+if (!loginNeeded.value) connect();
+// Models are asked for again where the server was not there at first.
+effect(() => {
+  if (link.value !== "offline" && !loginNeeded.value && models.peek() === null) loadModels().catch(() => undefined);
+});

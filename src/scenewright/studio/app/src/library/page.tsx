@@ -1,5 +1,6 @@
 /** Library: every finished video, found by words and tags. */
 import { useEffect, useState } from "preact/hooks";
+import { link } from "../api/events";
 import { ApiError } from "../api/http";
 import { getVideo } from "../api/videos";
 import { t, tn } from "../i18n";
@@ -129,10 +130,9 @@ function Opened({ id }: { id: string }) {
 }
 
 export function LibraryPage() {
-  useEffect(() => {
-    void find();
-    return followFinished();
-  }, []);
+  useEffect(followFinished, []);
+  const live = link.value === "live";
+  useEffect(() => void find(), [live]);
   const open = place.value.rest[0];
   const videos = shown.value;
   return (

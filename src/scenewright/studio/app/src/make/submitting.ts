@@ -6,6 +6,7 @@ import { createVideo } from "../api/videos";
 import { t, tn } from "../i18n";
 import { announce, complain } from "../state/saying";
 import { put } from "../state/videos";
+import { still } from "../ui/motion";
 import { change, draft, fields, objections, pictureFields, rollSeed, SHOWN } from "./draft";
 
 export const submitting = signal(false);
@@ -15,6 +16,13 @@ export const onStage = signal<string | null>(null);
 /** A name that videos of one submission share. */
 export function newBatch(kind: "batch" | "grid"): string {
   return `${kind}-${Math.random().toString(36).slice(2, 10)}`;
+}
+
+/** In a narrow window the stage is far below the form: go there, unless it is in sight. */
+function showStage(): void {
+  const stage = document.querySelector(".workplace");
+  if (!stage || stage.getBoundingClientRect().top < window.innerHeight / 2) return;
+  stage.scrollIntoView({ behavior: still.peek() ? "auto" : "smooth" });
 }
 
 export async function submit(): Promise<Video[]> {
@@ -39,6 +47,7 @@ export async function submit(): Promise<Video[]> {
     }
     onStage.value = null;
     announce(tn("said.queued", made.length));
+    showStage();
     if (!now.locked) change({ seed: rollSeed() });
   } catch (error) {
     const param = error instanceof ApiError ? error.param : null;
