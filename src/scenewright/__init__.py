@@ -11,13 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scenewright.client import AsyncClient, Client
     from scenewright.clip import Clip, Prompt, Waveform
     from scenewright.generation.loading import load_pipeline
     from scenewright.production import generate
 
-__all__ = ["Clip", "Prompt", "Waveform", "generate", "load_pipeline"]
+__all__ = ["AsyncClient", "Client", "Clip", "Prompt", "Waveform", "generate", "load_pipeline"]
 
 _HOMES = {
+    "AsyncClient": "scenewright.client",
+    "Client": "scenewright.client",
     "Clip": "scenewright.clip",
     "Prompt": "scenewright.clip",
     "Waveform": "scenewright.clip",

@@ -124,7 +124,9 @@ def test_texts_that_are_kept_are_read_once_and_change_nothing():
     encode = keeping.model.encode_text
     keeping.model.encode_text = lambda ids, mask: read.append(1) or encode(ids, mask)
     settings = SETTINGS.changed({"steps": 1})
-    for one, other in zip(plain.generate(prompts, settings), keeping.generate(prompts, settings), strict=True):
+    for one, other in zip(
+        plain.generate(prompts, settings), keeping.generate(prompts, settings), strict=True
+    ):
         np.testing.assert_array_equal(one.frames, other.frames)
     # The empty text is in use all the time, and stays; the first one was dropped, and is read twice.
     assert len(read) == 5

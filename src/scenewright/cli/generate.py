@@ -120,6 +120,11 @@ WITH_SOUND = ("mp4", "webm")
     "[default: redraw]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file if it exists.")
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Let a server make it, see scenewright serve; SCENEWRIGHT_API_KEY is the key for one with accounts.",
+)
 @json_option
 def generate(
     prompt: str | None,
@@ -143,6 +148,7 @@ def generate(
     rounds: int | None,
     feedback_by: str | None,
     overwrite: bool,
+    server: str | None,
     as_json: bool,
     **sampling: Any,
 ) -> None:
@@ -160,6 +166,7 @@ def generate(
       scenewright generate "a red ball jumps" --extend ball.mp4 --num-frames 24
       scenewright generate "" --model zoo/sound2sight --image ball.png --sound ball.wav -o ball.mp4
       scenewright generate "a red ball jumps" --feedback zoo/damsm --feedback-by guide --rounds 4
+      scenewright generate "a red ball jumps" --server http://127.0.0.1:8000
     """
     texts = _texts(prompt, prompts_file)
     count = len(texts) * batch
@@ -174,6 +181,29 @@ def generate(
         raise click.UsageError("--rounds and --feedback-by are of --feedback; name what judges by it")
     if audio and sound_file:
         raise click.UsageError("--audio makes a sound and --sound gives one; leave one out")
+    if server is not None:
+        if sound_file or feedback:
+            raise click.UsageError("--server takes no --sound and no --feedback; leave them out")
+        from scenewright.cli.remote import Wanted, generate_remotely
+        from scenewright.clip import Prompt
+
+        wanted = Wanted(texts, seed, batch, images, last_image, extended, kind)
+        options = {
+            "negative_prompt": negative or None,
+            "model": model,
+            "size": size,
+            "num_frames": num_frames,
+            "fps": fps,
+            "fast": fast or None,
+            "audio": audio or None,
+            "num_inference_steps": sampling["steps"],
+            "guidance_scale": sampling["guidance_scale"],
+            "sampler": sampling["sampler"],
+        }
+        prompts = [Prompt(text=text, seed=seed + i) for text in texts for i in range(batch)]
+        paths = _paths(prompts, output, kind, overwrite=overwrite)
+        generate_remotely(server, wanted, options, paths, as_json=as_json)
+        return
 
     from scenewright.clip import Prompt
     from scenewright.generation.extending import check_extension, extendable, pieces
@@ -270,8 +300,6 @@ def _is_folder(output: str) -> bool:
 
 
 def _paths(prompts: list[Prompt], output: str | None, kind: str, *, overwrite: bool) -> list[Path]:
-    from scenewright.production import default_path
-
     suffix = "" if kind == "png" else f".{kind}"
     if output is not None and len(prompts) == 1 and not _is_folder(output):
         path = Path(output).with_suffix("") if kind == "png" else Path(output)
@@ -282,6 +310,8 @@ def _paths(prompts: list[Prompt], output: str | None, kind: str, *, overwrite: b
     folder = Path(output or "")
     if folder.exists() and not folder.is_dir():
         raise click.UsageError(f"{folder} is a file; several videos need a folder")
+    from scenewright.production import default_path
+
     paths: list[Path] = []
     for prompt in prompts:
         path, taken = default_path(prompt, folder, suffix), 2

@@ -57,6 +57,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "worker": LazyCommand(
         "scenewright.cli.worker:worker", "Make the videos of a queue, on this machine and device."
     ),
+    "serve": LazyCommand(
+        "scenewright.cli.serve:serve", "Serve the studio and an API for videos as OpenAI's clients speak it."
+    ),
+    "accounts": LazyCommand("scenewright.cli.accounts:accounts", "Users of a server and their API keys."),
     "doctor": LazyCommand(
         "scenewright.cli.doctor:doctor", "Report what works on this machine and how to get the rest."
     ),

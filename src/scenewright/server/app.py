@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from scenewright.server import errors
@@ -61,6 +64,7 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.services = services
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     services.metrics.watch(services.queue, lambda: len(services.watcher))
     errors.install(app)
     app.include_router(health.router)
@@ -85,6 +89,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await delivering
         services.close()
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """In OpenAPI, without the answers of FastAPI's own that are never given: errors are in the envelope."""
+    if app.openapi_schema is None:
+        described = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            license_info=app.license_info,
+            routes=app.routes,
+        )
+        for operations in described["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            described["components"]["schemas"].pop(name, None)
+        app.openapi_schema = described
+    return app.openapi_schema
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -60,7 +60,7 @@ class _Queue(Collector):
         with self.queue.database.read() as session:
             alive = Job.deleted_at.is_(None)
             query = select(Job.status, func.count()).where(alive).group_by(Job.status)
-            counts = dict(session.execute(query).tuples().all())
+            counts = {row[0]: row[1] for row in session.execute(query)}
             oldest = session.scalar(select(func.min(Job.created_at)).where(alive, Job.status == "queued"))
         jobs = GaugeMetricFamily("scenewright_videos", "Videos by status.", labels=["status"])
         for status in _STATUSES:

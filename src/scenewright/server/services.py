@@ -43,7 +43,9 @@ class Services:
         database = open_database(settings.queue_url)
         try:
             services = cls(settings, database, JobQueue(database), FileStore(settings.store_url))
-            _ = services.catalogue
+            if services.catalogue.facts(settings.default_model) is None:
+                known = ", ".join(services.catalogue.names())
+                raise ValueError(f"there is no model {settings.default_model!r}; known: {known}")
         except BaseException:
             database.close()
             raise
@@ -87,7 +89,7 @@ class Services:
     @cached_property
     def failures(self) -> RateLimiter:
         """Of requests with wrong keys, by address."""
-        return RateLimiter(60)
+        return RateLimiter(self.settings.limits.wrong_keys_per_minute)
 
     @property
     def private(self) -> bool:

@@ -12,12 +12,14 @@ from scenewright.config import Config
 
 class Limits(Config):
     """``requests_per_minute``: of one user, None for any number; ``logins_per_minute``: attempts from one
-    address. ``upload_bytes``: of one request. ``queued``: videos of one user that wait or are being made.
-    ``stored_bytes``: of one user's videos and uploads, None for any. ``pixels``: of a frame, ``frames`` of a
-    video, ``reference_pixels`` of a picture that is given. ``events``: open event streams in all."""
+    address, ``wrong_keys_per_minute`` likewise. ``upload_bytes``: of one request. ``queued``: videos of one
+    user that wait or are being made. ``stored_bytes``: of one user's videos and uploads, None for any.
+    ``pixels``: of a frame, ``frames`` of a video, ``reference_pixels`` of a picture that is given.
+    ``events``: open event streams in all."""
 
     requests_per_minute: int | None = Field(default=None, ge=1)
     logins_per_minute: int = Field(default=10, ge=1)
+    wrong_keys_per_minute: int = Field(default=60, ge=1)
     upload_bytes: int = Field(default=256 << 20, ge=1)
     queued: int = Field(default=1000, ge=1)
     stored_bytes: int | None = Field(default=None, ge=1)

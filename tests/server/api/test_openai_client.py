@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from scenewright.media import decode
+from serving import working
 
 openai = pytest.importorskip("openai", reason="the conformance suite needs the openai client")
 
@@ -43,7 +47,13 @@ def test_create_gives_a_queued_video(client: Any) -> None:
 
 
 def test_extra_fields_arrive_in_brackets(client: Any) -> None:
-    extra = {"seed": 7, "negative_prompt": "cubes", "tags": ["a", "b c"], "num_inference_steps": 6, "cache": False}
+    extra = {
+        "seed": 7,
+        "negative_prompt": "cubes",
+        "tags": ["a", "b c"],
+        "num_inference_steps": 6,
+        "cache": False,
+    }
     video = client.videos.create(prompt="a red ball", extra_body=extra)
     assert (video.seed, video.negative_prompt, video.tags) == (7, "cubes", ["a", "b c"])
     assert video.num_inference_steps == 6
@@ -56,8 +66,6 @@ def test_extra_fields_arrive_in_brackets(client: Any) -> None:
 def test_a_reference_is_a_file_or_a_url(client: Any, server: Any) -> None:
     by_file = client.videos.create(prompt="a ball", input_reference=("ball.png", _picture(), "image/png"))
     assert by_file.input_reference.startswith("file_")
-    import base64
-
     url = f"data:image/png;base64,{base64.b64encode(_picture()).decode()}"
     by_url = client.videos.create(prompt="a ball", extra_body={"input_reference": {"image_url": url}})
     assert by_url.input_reference == by_file.input_reference
@@ -117,7 +125,9 @@ def test_remix_keeps_everything_but_the_prompt(client: Any) -> None:
 
 
 def test_extend_takes_a_file(client: Any, video_file: bytes) -> None:
-    extended = client.videos.extend(prompt="it bounces", seconds="4", video=("ball.mp4", video_file, "video/mp4"))
+    extended = client.videos.extend(
+        prompt="it bounces", seconds="4", video=("ball.mp4", video_file, "video/mp4")
+    )
     assert extended.kind == "extend"
     assert extended.num_frames == 32
     with pytest.raises(openai.BadRequestError) as broken:
@@ -205,3 +215,55 @@ def test_the_asynchronous_client_works_alike(server: Any) -> None:
                 await client.videos.retrieve(video.id)
 
     asyncio.run(flow())
+
+
+@pytest.fixture(scope="module")
+def worker_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with (
+        working(tmp_path_factory.mktemp("server")) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0) as made,
+    ):
+        yield made
+
+
+FEW = {"num_inference_steps": 2, "num_frames": 8, "seed": 3}
+
+
+def test_a_video_is_made_polled_and_downloaded(worker_client: Any, tmp_path: Path) -> None:
+    video = worker_client.videos.create_and_poll(
+        prompt="a red ball rolls left", extra_body=FEW, poll_interval_ms=50
+    )
+    assert (video.status, video.progress, video.error) == ("completed", 100, None)
+    worker_client.videos.download_content(video.id).write_to_file(tmp_path / "ball.mp4")
+    clip = decode(tmp_path / "ball.mp4")
+    assert (len(clip), f"{clip.width}x{clip.height}", f"{clip.seconds:g}") == (8, video.size, video.seconds)
+    for variant in ("thumbnail", "spritesheet"):
+        content = worker_client.videos.download_content(video.id, variant=variant)
+        assert Image.open(io.BytesIO(content.read())).format == "WEBP"
+    remixed = worker_client.videos.remix(video.id, prompt="a blue ball rolls left")
+    remixed = worker_client.videos.poll(remixed.id, poll_interval_ms=50)
+    assert (remixed.status, remixed.seed, remixed.num_frames) == ("completed", 3, 8)
+    first = worker_client.videos.download_content(video.id).read()
+    extended = worker_client.videos.extend(
+        prompt="it bounces", seconds="4", video=("ball.mp4", first, "video/mp4"),
+        extra_body={"num_inference_steps": 2, "fps": 2},
+    )  # fmt: skip
+    extended = worker_client.videos.poll(extended.id, poll_interval_ms=50)
+    assert (extended.status, extended.num_frames) == ("completed", 16)
+
+
+def test_a_video_shows_the_picture_it_was_given(worker_client: Any) -> None:
+    video = worker_client.videos.create_and_poll(
+        prompt="a red ball", input_reference=_picture(), extra_body=FEW, poll_interval_ms=50
+    )
+    content = worker_client.videos.download_content(video.id).read()
+    assert decode(content, frames=[0]).frames.mean() == pytest.approx(200, abs=8)
+
+
+def test_a_video_that_fails_carries_its_error(worker_client: Any) -> None:
+    video = worker_client.videos.create_and_poll(
+        prompt="qwerty uiop", model="zoo/oracle", poll_interval_ms=50
+    )
+    assert video.status == "failed"
+    assert video.error.code == "invalid_request"
+    assert "names no object" in video.error.message

@@ -207,9 +207,9 @@ def _waits(services: Services, waiting: dict[str, float]) -> float | None:
 
 def _measured(services: Services) -> list[Measured]:
     with services.database.read() as session:
-        pairs = session.execute(select(Measurement.model, Measurement.device).distinct()).tuples().all()
+        pairs = session.execute(select(Measurement.model, Measurement.device).distinct()).all()
         found = []
-        for model, device in sorted(pairs):
+        for model, device in sorted((row.model, row.device) for row in pairs):
             same = (Measurement.model == model) & (Measurement.device == device)
             query = select(Measurement).where(same).order_by(Measurement.id.desc()).limit(_NEWEST)
             found.append(_summed(model, device, list(session.scalars(query))))

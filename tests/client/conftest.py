@@ -1,0 +1,28 @@
+"""A server with a worker, for a whole file, and one without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the server needs scenewright[serve]")
+
+import serving
+from scenewright.server.settings import ServerSettings
+from serving import Running, running
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    """Without a worker: what is queued waits."""
+    with running(ServerSettings(folder=tmp_path, poll=0.02)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With a worker on the embedded model."""
+    with serving.working(tmp_path_factory.mktemp("server")) as started:
+        yield started
