@@ -18,11 +18,16 @@ PATIENCE = 30_000
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def needed() -> None:
+    """Skips where the server cannot run or has no studio to hand out."""
     for package in ("fastapi", "uvicorn", "sqlalchemy"):
         pytest.importorskip(package, reason=f"the server needs {package}")
     if static_folder() is None:
         pytest.skip("the studio is not built")
+
+
+@pytest.fixture(scope="session")
+def server(needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("server") / "studio")
     made.start()
     yield made
@@ -42,11 +47,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(browser: Any, server: Server) -> Iterator[Any]:
-    """Opens pages of the studio; a test fails for anything that the console complains about."""
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Opens pages of the studio; a test fails for anything that the console complains about. ``at``: the
+    address of another server than the usual one."""
     contexts, complaints = [], []
 
-    def opened(place: str = "make", allow: tuple[str, ...] = (), **options: Any) -> Any:
+    def opened(
+        place: str = "make", allow: tuple[str, ...] = (), at: str | None = None, **options: Any
+    ) -> Any:
         settings = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", **options}
         context = browser.new_context(**settings)
         context.set_default_timeout(PATIENCE)
@@ -59,7 +67,7 @@ def open_page(browser: Any, server: Server) -> Iterator[Any]:
 
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{server.url}/#/{place}")
+        page.goto(f"{at or request.getfixturevalue('server').url}/#/{place}")
         page.wait_for_selector("main h1", state="attached")
         return page
 

@@ -17,50 +17,65 @@ from scenewright.clip import Clip
 
 
 class Server:
-    """``scenewright serve`` at a port that stays the same when it is started again."""
+    """``scenewright serve`` at a port that stays the same when it is started again, and a worker."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str, works: bool = True) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        self.folder = folder
+        self.folder, self.options, self.works = folder, options, works
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=20)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "scenewright", "serve", "--port", str(self.port)]
-        log = (self.folder.parent / "server.log").open("ab")
-        self._process = subprocess.Popen(
-            [*command, "--folder", str(self.folder), "--batch", "1"],
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        self._run("serve", "--port", str(self.port), "--device", "none", *self.options)
+        # One video at a time, and one whose worker is lost is soon another's.
+        if self.works:
+            self._run("worker", "--batch", "1", "--lease", "3")
         self.wait(self._answers)
 
+    def _run(self, command: str, *options: str) -> None:
+        with self._log.open("ab") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "scenewright", command, "--folder", str(self.folder), *options],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, "OMP_NUM_THREADS": "1"},
+                )
+            )
+
     def kill(self) -> None:
-        """As a power cut would; its workers end by themselves."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(20)
+        """As a power cut would: all at once, in the middle of whatever they do."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait(20)
+        self._processes = []
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
             try:
-                self._process.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                process.kill()
         self.http.close()
+
+    @property
+    def _log(self) -> Path:
+        return self.folder.parent / "server.log"
 
     def wait(self, true: Any, seconds: float = 60) -> Any:
         """What ``true()`` gives when it gives something."""
         end = time.monotonic() + seconds
         while not (found := true()):
-            if time.monotonic() > end:
-                log = (self.folder.parent / "server.log").read_text()[-2000:]
-                raise AssertionError(f"it did not come true in {seconds:g} s; the server says:\n{log}")
+            if time.monotonic() > end or any(process.poll() is not None for process in self._processes):
+                log = self._log.read_text()[-2000:]
+                raise AssertionError(f"it did not come true; the server says:\n{log}")
             time.sleep(0.05)
         return found
 

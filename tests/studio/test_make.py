@@ -177,7 +177,7 @@ def test_dragging_moves_a_video_in_the_queue(open_page: Any, server: Server) -> 
 def test_a_closed_tab_loses_neither_the_video_nor_the_draft(open_page: Any, server: Server) -> None:
     page = open_page()
     write(page, "a red ball rolls left")
-    say_steps(page, 30)
+    say_steps(page, 20)
     page.get_by_role("button", name="Make video").click()
     page.wait_for_selector(".queue-row")
     write(page, "half a thought")
@@ -194,7 +194,7 @@ def test_a_closed_tab_loses_neither_the_video_nor_the_draft(open_page: Any, serv
 def test_a_killed_server_loses_nothing(open_page: Any, server: Server) -> None:
     page = open_page(allow=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "Failed to load"))
     write(page, "a red ball rolls left")
-    say_steps(page, 40)
+    say_steps(page, 24)
     page.get_by_role("button", name="Make video").click()
     server.wait(lambda: any(video["current_step"] > 3 for video in server.videos()))
     server.kill()
