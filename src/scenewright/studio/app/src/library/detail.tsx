@@ -6,6 +6,7 @@ import { moment, number, t, type Key } from "../i18n";
 import { takeVideo, type Part } from "../make/draft";
 import { Commands } from "../make/commands";
 import { go, href } from "../router";
+import { model } from "../state/models";
 import { say } from "../state/saying";
 import { Button, IconButton } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -23,7 +24,15 @@ interface Setting {
   value: string;
 }
 
+/** A setting that was chosen, or the model's own where it was not; null where the model has none. */
+function chosen(part: Part, label: Key, value: number | null, own: number | undefined): Setting | null {
+  if (value !== null) return { part, label, value: number(value) };
+  return own === undefined ? null : { part, label, value: t("models-own", { value: number(own) }) };
+}
+
 function settings(video: Video): Setting[] {
+  const of = model(video.model);
+  const own = video.fast ? of?.fast : of?.settings;
   const list: (Setting | null)[] = [
     { part: "prompt", label: "prompt", value: video.prompt },
     video.negative_prompt ? { part: "negative", label: "negative", value: video.negative_prompt } : null,
@@ -37,8 +46,9 @@ function settings(video: Video): Setting[] {
         : number(Number(video.seconds)),
     },
     { part: "seed", label: "seed", value: String(video.seed) },
-    video.num_inference_steps ? { part: "steps", label: "steps", value: number(video.num_inference_steps) } : null,
-    video.guidance_scale === null ? null : { part: "guidance", label: "guidance", value: number(video.guidance_scale) },
+    chosen("steps", "steps", video.num_inference_steps, own?.steps),
+    chosen("guidance", "guidance", video.guidance_scale, own?.guidance_scale),
+    chosen("shift", "shift", video.flow_shift, own?.shift),
     video.input_reference || video.last_frame
       ? {
           part: "frames",
@@ -48,7 +58,6 @@ function settings(video: Video): Setting[] {
             .join(", "),
         }
       : null,
-    video.flow_shift === null ? null : { part: "shift", label: "shift", value: number(video.flow_shift) },
   ];
   return list.filter((one) => one !== null);
 }

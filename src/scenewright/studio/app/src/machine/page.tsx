@@ -11,14 +11,16 @@ import { Icon, type IconName } from "../ui/icons";
 
 const PHASES = ["load", "encode", "denoise", "decode", "export"] as const;
 
-/** What videos took on one device: a bar a phase, its length its share. */
-function Measured({ measured }: { measured: Measurement }) {
+/** What a video of the usual length took on one device, and how that is shared between the phases. Videos that
+ * were made together share their time, so it goes by the frames that came out. */
+function Measured({ measured, frames }: { measured: Measurement; frames: number }) {
   const work = PHASES.filter((phase) => phase !== "load" && measured.seconds[phase] !== undefined);
-  const total = work.reduce((sum, phase) => sum + measured.seconds[phase]!, 0);
+  const total = work.reduce((sum, phase) => sum + measured.seconds[phase]!, 0) || 1;
+  const video = measured.frames_per_second ? frames / measured.frames_per_second : total;
   return (
     <div class="measured">
       <p>
-        <strong>{t("measured.seconds", { time: duration(total) })}</strong>
+        <strong>{t("measured.seconds", { time: duration(video) })}</strong>
         {measured.peak_memory ? ` · ${bytes(measured.peak_memory)}` : ""}
         {measured.frames_per_second ? ` · ${t("measured.speed", { n: number(measured.frames_per_second) })}` : ""}
       </p>
@@ -28,9 +30,9 @@ function Measured({ measured }: { measured: Measurement }) {
             <dt>{t(`measured.${phase}` as Key)}</dt>
             <dd>
               <span class="bar" aria-hidden="true">
-                <span style={{ width: `${(100 * measured.seconds[phase]!) / (total || 1)}%` }} />
+                <span style={{ width: `${(100 * measured.seconds[phase]!) / total}%` }} />
               </span>
-              <span>{t("facts.seconds", { s: number(measured.seconds[phase]!) })}</span>
+              <span>{t("facts.seconds", { s: number((measured.seconds[phase]! * video) / total) })}</span>
             </dd>
           </div>
         ))}
@@ -75,7 +77,7 @@ function ModelCard({ model, measured }: { model: Model; measured: Measurement[] 
         </ul>
       ) : null}
       {measured.map((one) => (
-        <Measured key={one.device} measured={one} />
+        <Measured key={one.device} measured={one} frames={model.usual_frames} />
       ))}
       {measured.length ? null : <p class="quiet">{t("measured.none")}</p>}
     </li>

@@ -202,17 +202,15 @@ export function take(settings: Record<string, unknown>, parts: readonly Part[] |
   if (wanted("seconds") && frames && fps) next.seconds = frames === of?.usual_frames ? "" : Math.round((frames / fps) * 1000) / 1000;
   const seed = numeric("seed");
   if (wanted("seed") && seed !== null) Object.assign(next, { seed, locked: true });
-  const steps = numeric("num_inference_steps");
-  if (wanted("steps") && steps !== null) next.steps = steps === of?.settings?.steps ? "" : steps;
-  const guidance = numeric("guidance_scale");
-  if (wanted("guidance") && guidance !== null)
-    next.guidance = guidance === of?.settings?.guidance_scale ? "" : guidance;
-  const shift = numeric("flow_shift");
-  if (wanted("shift") && shift !== null) next.shift = shift === of?.settings?.shift ? "" : shift;
+  const usual = of?.settings;
+  const chosenOr = (name: string, own: number | undefined): number | "" => {
+    const value = numeric(name);
+    return value === null || value === own ? "" : value;
+  };
+  if (wanted("steps")) next.steps = chosenOr("num_inference_steps", usual?.steps);
+  if (wanted("guidance")) next.guidance = chosenOr("guidance_scale", usual?.guidance_scale);
+  if (wanted("shift")) next.shift = chosenOr("flow_shift", usual?.shift);
   if (parts === null) {
-    if (steps === null) next.steps = "";
-    if (guidance === null) next.guidance = "";
-    if (shift === null) next.shift = "";
     if (typeof settings.negative_prompt !== "string") next.negative = "";
     next.fast = settings.fast === true;
     if (settings.format === "mp4" || settings.format === "webm") next.format = settings.format;
