@@ -1,4 +1,4 @@
-"""``scenewright serve`` in a process of its own, as the tests of the studio use it, and files for its library."""
+"""``scenewright serve`` in a process of its own, as the tests of the studio use it, and files to keep."""
 
 from __future__ import annotations
 

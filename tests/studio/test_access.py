@@ -21,7 +21,9 @@ def stocked(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     colors = [(200, 60, 40)] * 8
     ids = [
         server.keep(written(folder / f"{n}.mp4", prompt, colors))["id"]
-        for n, prompt in enumerate(["a red ball rolls left", "a cone of a colour nobody knows spins on the grass"])
+        for n, prompt in enumerate(
+            ["a red ball rolls left", "a cone of a colour nobody knows spins on the grass"]
+        )
     ]
     server.http.patch(f"/v1/videos/{ids[0]}", json={"tags": ["first", "keep"]})
     server.http.post(f"/v1/videos/{ids[0]}/remix", json={"prompt": "a blue ball rolls left"})
@@ -62,7 +64,9 @@ def violations(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(open_page: Any, server: Server, stocked: list[str], theme: str) -> None:
+def test_axe_finds_nothing_on_any_page(
+    open_page: Any, server: Server, stocked: list[str], theme: str
+) -> None:
     page = open_page(color_scheme=theme, bypass_csp=True)
     for place in (*PAGES, f"library/{stocked[0]}", f"compare?a={stocked[0]}&b={stocked[1]}"):
         page.goto(f"{server.url}/#/{place}")
@@ -90,6 +94,20 @@ def test_nothing_scrolls_sideways_at_320_pixels(
             assert all(wide <= 0 for wide in page.evaluate(inner)), (place, language)
 
 
+#: What has the focus, and whether it or what it belongs to is outlined; null at the end of the page.
+FOCUSED = """() => {
+  const focused = document.activeElement;
+  if (focused === document.body) return null;
+  const outlined = element => {
+    const style = getComputedStyle(element);
+    return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+  };
+  const near = [focused, focused.nextElementSibling, focused.parentElement].filter(Boolean);
+  const name = focused.getAttribute('aria-label') || focused.textContent || focused.id;
+  return {name, tag: focused.tagName, shown: near.some(outlined)};
+}"""
+
+
 def test_every_control_shows_where_the_focus_is(open_page: Any, stocked: list[str]) -> None:
     page = open_page("make")
     settled(page, "make")
@@ -97,12 +115,7 @@ def test_every_control_shows_where_the_focus_is(open_page: Any, stocked: list[st
     seen = []
     for _ in range(70):
         page.keyboard.press("Tab")
-        found = page.evaluate(
-            """() => { const e = document.activeElement; if (e === document.body) return null;
-            const shows = x => { const s = getComputedStyle(x); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2; };
-            const near = [e, e.nextElementSibling, e.parentElement].filter(Boolean);
-            return {name: e.getAttribute('aria-label') || e.textContent || e.id, tag: e.tagName, shown: near.some(shows)}; }"""
-        )
+        found = page.evaluate(FOCUSED)
         if found is None:
             break
         seen.append(found)

@@ -58,7 +58,11 @@ def test_no_string_is_left_over() -> None:
     """Each key stands in a source, whole or as the beginning of one that is put together."""
     text = sources()
     patterns = re.findall(r"`([\w.-]*\$\{[^`]+)`", text)
-    made = [re.compile(r"[\w-]+".join(map(re.escape, re.split(r"\$\{[^}]*\}", p)))) for p in patterns if p[0] != "$"]
+    made = [
+        re.compile(r"[\w-]+".join(map(re.escape, re.split(r"\$\{[^}]*\}", p))))
+        for p in patterns
+        if p[0] != "$"
+    ]
     for key in dictionary("en"):
         stem = re.sub(r"\.(one|other)$", "", key)
         whole = f'"{key}"' in text or f'"{stem}"' in text
@@ -104,7 +108,11 @@ def test_a_build_of_the_sources_gives_the_files_that_are_there(tmp_path: Path) -
     ):
         result = subprocess.run(command, cwd=APP, capture_output=True, text=True, timeout=200)
         assert result.returncode == 0, result.stdout + result.stderr
-    built = {p.relative_to(tmp_path / "built"): p.read_bytes() for p in (tmp_path / "built").rglob("*") if p.is_file()}
+    built = {
+        p.relative_to(tmp_path / "built"): p.read_bytes()
+        for p in (tmp_path / "built").rglob("*")
+        if p.is_file()
+    }
     there = {p.relative_to(STATIC): p.read_bytes() for p in STATIC.rglob("*") if p.is_file()}
     assert sorted(built) == sorted(there)
     assert [name for name in built if built[name] != there[name]] == []

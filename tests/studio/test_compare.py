@@ -48,14 +48,17 @@ def test_both_sides_show_the_same_frame(open_page: Any, server: Server, pair: tu
         page.keyboard.press("ArrowRight")
         expect(page.locator(".transport-time")).to_have_text(f"Frame {frame + 1} of 8")
         server.wait(
-            lambda n=frame: near(grey(page, 0), RISING[n][0]) and near(grey(page, 1), SLOWER[n][0]), seconds=10
+            lambda n=frame: near(grey(page, 0), RISING[n][0]) and near(grey(page, 1), SLOWER[n][0]),
+            seconds=10,
         )
     page.keyboard.press("ArrowLeft")
     page.get_by_label("Position").fill("2")
     server.wait(lambda: near(grey(page, 0), RISING[2][0]) and near(grey(page, 1), SLOWER[2][0]), seconds=10)
 
 
-def test_overlay_blends_and_difference_subtracts(open_page: Any, server: Server, pair: tuple[str, str]) -> None:
+def test_overlay_blends_and_difference_subtracts(
+    open_page: Any, server: Server, pair: tuple[str, str]
+) -> None:
     page = open_page(f"compare?a={pair[0]}&b={pair[1]}")
     page.get_by_label("Position").fill("4")
     page.get_by_role("radio", name="Overlay").check()

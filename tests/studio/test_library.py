@@ -144,7 +144,9 @@ def test_a_video_is_continued(open_page: Any, server: Server, two: list[dict[str
     assert server.videos()[0]["kind"] == "extend"
 
 
-def test_the_file_downloads_under_a_name_that_says_what_it_is(open_page: Any, two: list[dict[str, Any]]) -> None:
+def test_the_file_downloads_under_a_name_that_says_what_it_is(
+    open_page: Any, two: list[dict[str, Any]]
+) -> None:
     page = open_page(f"library/{two[0]['id']}")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download").click()

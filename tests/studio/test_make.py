@@ -131,7 +131,9 @@ def test_the_first_frame_goes_along(open_page: Any, server: Server, tmp_path: Pa
     assert made["last_frame"] is None
 
 
-def test_a_queue_is_reordered_by_keyboard_paused_resumed_and_cancelled(open_page: Any, server: Server) -> None:
+def test_a_queue_is_reordered_by_keyboard_paused_resumed_and_cancelled(
+    open_page: Any, server: Server
+) -> None:
     names = ["a red ball rolls left", "a blue cube spins", "a green cone jumps", "a pink ring rolls right"]
     ids = [server.submit(name, num_inference_steps=LONG)["id"] for name in names]
     server.wait(lambda: server.video(ids[0])["status"] == "in_progress")
@@ -139,7 +141,9 @@ def test_a_queue_is_reordered_by_keyboard_paused_resumed_and_cancelled(open_page
     page.locator(".queue-row").nth(3).wait_for()
 
     def order() -> list[str]:
-        return [v["prompt"] for v in sorted(server.videos(status=["queued"]), key=lambda v: v["queue_position"])]
+        return [
+            v["prompt"] for v in sorted(server.videos(status=["queued"]), key=lambda v: v["queue_position"])
+        ]
 
     page.locator(f'[data-id="{ids[3]}"] .queue-main').focus()
     page.keyboard.press("Alt+ArrowUp")

@@ -1,4 +1,4 @@
-"""The web studio: its TypeScript source in ``app`` and the built files that a server hands out in ``static``."""
+"""The web studio: TypeScript sources in ``app``, and in ``static`` the built files that a server sends."""
 
 from __future__ import annotations
 
