@@ -219,3 +219,30 @@ def test_without_a_stream_the_server_is_asked_instead(open_page: Any, server: Se
     page.get_by_role("button", name="Make video").click()
     expect(page.locator(".queue-row")).to_contain_text("Step")
     plays(page, ".stage video")
+
+
+def test_a_cancelled_video_is_brought_back_and_a_failed_one_says_why(open_page: Any, server: Server) -> None:
+    id = server.submit("a red ball rolls left", num_inference_steps=LONG)["id"]
+    page = open_page()
+    row = page.locator(f'[data-id="{id}"]')
+    row.get_by_role("button", name="Cancel").click()
+    server.wait(lambda: server.video(id)["status"] == "cancelled")
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    row.get_by_role("button", name="Cancel").click()
+    server.wait(lambda: server.video(id)["status"] == "cancelled")
+
+    def fail(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for video in body["data"]:
+            video |= {"status": "failed", "error": {"code": "out_of_memory", "message": "not enough memory"}}
+        route.fulfill(response=answer, json=body)
+
+    page.route("**/v1/videos?limit=30", fail)
+    page.reload()
+    expect(row).to_contain_text("not enough memory")
+    page.unroute("**/v1/videos?limit=30")
+    row.get_by_role("button", name="Try again").click()
+    server.wait(lambda: server.video(id)["status"] in ("queued", "in_progress"))

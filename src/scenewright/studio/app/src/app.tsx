@@ -116,10 +116,12 @@ export function App() {
       ]),
     [],
   );
+  const making = queue.value.find((video) => video.status === "in_progress");
+  const share = making ? `${making.progress} % · ` : "";
   useEffect(() => {
     document.documentElement.lang = language.value;
-    document.title = `${t(`page.${page.value}`)} – Scenewright`;
-  }, [language.value, page.value]);
+    document.title = `${share}${t(`page.${page.value}`)} – Scenewright`;
+  }, [language.value, page.value, share]);
   const Content = CONTENT[page.value];
   return (
     <>

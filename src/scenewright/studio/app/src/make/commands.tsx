@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { tell, type Command } from "../api/videos";
 import type { Video } from "../api/types";
 import { t } from "../i18n";
-import { complain } from "../state/saying";
+import { complain, say } from "../state/saying";
 import { put, unfinished } from "../state/videos";
 import { Button, IconButton } from "../ui/button";
 import type { IconName } from "../ui/icons";
@@ -14,6 +14,10 @@ export function Commands({ video, small = false }: { video: Video; small?: boole
     setAsked(command);
     try {
       put(await tell(video.id, command));
+      if (command === "cancel") {
+        const again = () => void tell(video.id, "retry").then(put, complain);
+        say(t("said.cancelled", { prompt: video.title || video.prompt }), { action: { label: t("undo"), run: again } });
+      }
     } catch (error) {
       complain(error);
     } finally {

@@ -4,8 +4,9 @@ import { moveVideo } from "../api/videos";
 import type { Video } from "../api/types";
 import { t, tn } from "../i18n";
 import { announce, complain } from "../state/saying";
-import { put, queue } from "../state/videos";
+import { failures, put, queue } from "../state/videos";
 import { refresh } from "../api/events";
+import { remove } from "../library/listing";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icons";
 import { ProgressLine } from "../ui/progress";
@@ -98,6 +99,24 @@ function Row({ video, at, of }: { video: Video; at: number; of: number }) {
   );
 }
 
+function Failed({ video }: { video: Video }) {
+  return (
+    <li class="queue-row is-failed" data-id={video.id}>
+      <span class="queue-thumb">
+        <Icon name="warn" size={18} />
+      </span>
+      <span class="queue-words">
+        <span class="queue-prompt">{video.title || video.prompt}</span>
+        <span class="wrong">{video.error?.message}</span>
+      </span>
+      <span class="queue-tools">
+        <Commands video={video} small />
+        <IconButton icon="trash" label={t("delete")} onClick={() => void remove(video)} />
+      </span>
+    </li>
+  );
+}
+
 export function Queue() {
   const rows = queue.value;
   const ids = rows.filter((video) => video.status === "queued" && !video.paused).map((video) => video.id);
@@ -116,6 +135,16 @@ export function Queue() {
       ) : (
         <p class="quiet">{t("queue.empty")}</p>
       )}
+      {failures.value.length ? (
+        <>
+          <h3>{t("failed")}</h3>
+          <ul class="queue-list">
+            {failures.value.map((video) => (
+              <Failed key={video.id} video={video} />
+            ))}
+          </ul>
+        </>
+      ) : null}
     </section>
   );
 }

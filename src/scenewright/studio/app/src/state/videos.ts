@@ -73,6 +73,14 @@ export const queue = computed(() =>
     ),
 );
 
+/** The newest of those that did not come out. */
+export const failures = computed(() =>
+  all.value
+    .filter((one) => one.status === "failed")
+    .sort((a, b) => b.created_at - a.created_at)
+    .slice(0, 5),
+);
+
 /** Videos that were known as unfinished and that a full listing no longer has. */
 export function forgetUnlisted(listed: Set<string>): string[] {
   return queue.peek().flatMap((one) => (listed.has(one.id) ? [] : [one.id]));
