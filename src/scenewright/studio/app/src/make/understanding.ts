@@ -3,6 +3,7 @@ import { effect, signal } from "@preact/signals";
 import type { Estimate, Parsed } from "../api/types";
 import { estimate, parsePrompt } from "../api/videos";
 import { ApiError } from "../api/http";
+import { onChange } from "../state/videos";
 import { change, chosen, draft, fields, objections, pictureFields, SHOWN } from "./draft";
 
 export const understood = signal<{ prompt: string; parsed: Parsed } | null>(null);
@@ -64,7 +65,9 @@ export function followDraft(): () => void {
     },
   );
   let last = "";
-  return effect(() => {
+  // What was made since tells more of this machine, and what waits has changed.
+  const unfollow = onChange((now, before) => now.status !== before?.status && estimateSoon());
+  const stop = effect(() => {
     const { prompt, ...rest } = draft.value;
     const about = `${chosen.value?.id} ${prompt}`;
     if (about !== last) parseSoon();
@@ -72,4 +75,8 @@ export function followDraft(): () => void {
     void rest;
     estimateSoon();
   });
+  return () => {
+    stop();
+    unfollow();
+  };
 }

@@ -20,15 +20,15 @@ const GROUPS: { title: Key; keys: [string[], Key][] }[] = [
   {
     title: "page.make",
     keys: [
-      [["Ctrl", "Enter"], "keys.make"],
-      [["Alt", "↑"], "keys.move-up"],
-      [["Alt", "↓"], "keys.move-down"],
+      [["ctrl", "enter"], "keys.make"],
+      [["alt", "↑"], "keys.move-up"],
+      [["alt", "↓"], "keys.move-down"],
     ],
   },
   {
     title: "page.compare",
     keys: [
-      [["Space"], "keys.play"],
+      [["space"], "keys.play"],
       [["←"], "keys.back"],
       [["→"], "keys.forward"],
       [["s"], "compare.side"],
@@ -37,6 +37,9 @@ const GROUPS: { title: Key; keys: [string[], Key][] }[] = [
     ],
   },
 ];
+
+/** Keys whose names are words. */
+const NAMED = new Set(["ctrl", "enter", "alt", "space"]);
 
 export function ShortcutSheet({ onClose }: { onClose: () => void }) {
   return (
@@ -52,7 +55,7 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }) {
                     {keys.map((key, at) => (
                       <span key={key}>
                         {at ? " + " : ""}
-                        <kbd>{key}</kbd>
+                        <kbd>{NAMED.has(key) ? t(`key.${key}` as Key) : key}</kbd>
                       </span>
                     ))}
                   </dt>
