@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from scenewright.server.running import listening
+from scenewright.server.running import listener_at, listening
 from scenewright.server.services import Services
 from scenewright.server.settings import ServerSettings
 
@@ -52,7 +51,7 @@ def running(settings: ServerSettings, *, webhooks: bool = True) -> Iterator[Runn
     services = Services.open(settings)
     if not webhooks:
         services.deliverer.poll = 1e9
-    listener = socket.create_server((settings.host, 0))
+    listener = listener_at(settings.host, 0)
     server = listening(services)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()

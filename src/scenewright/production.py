@@ -14,6 +14,7 @@ from scenewright.clip import Clip, GivenFrame, Prompt
 from scenewright.generation.extending import check_extension, extend, extendable
 from scenewright.generation.generator import Generator, Progress
 from scenewright.generation.loading import DEFAULT_MODEL, load_generator
+from scenewright.remaking import inputs_of
 
 if TYPE_CHECKING:
     from scenewright.media.encode import Format
@@ -87,28 +88,32 @@ def produce(
         else:
             clip = extend(extendable(pipeline), before, prompt, settings, report)
         path.parent.mkdir(parents=True, exist_ok=True)
-        clip, notes = export(clip, prompt, path, file_format=file_format, audio=audio)
-        notes = pipeline.notes(prompt) + notes
+        clip, more = export(pipeline, clip, prompt, path, before=before, file_format=file_format, audio=audio)
+        notes = pipeline.notes(prompt) + more
         yield Release(path, prompt, clip, tuple(notes), time.monotonic() - began)
 
 
 def export(
+    pipeline: Generator,
     clip: Clip,
     prompt: Prompt,
     path: Path,
     *,
+    before: Clip | None = None,
     file_format: Format | None = None,
     audio: bool = False,
     facts: Mapping[str, Any] | None = None,
 ) -> tuple[Clip, list[str]]:
-    """Write a clip that was made of a prompt, with its metadata and ``facts``; the clip as it was written,
-    and what the user should know. Other arguments and errors as for :func:`produce`."""
+    """Write a clip that was made of a prompt, with what a file must say to be made again, and ``facts``; the
+    clip as it was written, and what the user should know. Other arguments and errors as for
+    :func:`produce`."""
     from scenewright.media import encode
 
-    clip = clip.with_(metadata={**clip.metadata, **(facts or {})})
     notes: list[str] = []
     if audio:
         clip, notes = soundtrack(clip, prompt)
+    told = inputs_of(prompt, pipeline.native_size, before, audio=clip.audio is not None)
+    clip = clip.with_(metadata={**clip.metadata, **told, **(facts or {})})
     encode(clip, path, format=file_format)
     return clip, notes
 

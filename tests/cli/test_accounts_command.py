@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,33 @@ def test_a_server_that_cannot_serve_says_why(
     error = capsys.readouterr().err
     assert reason in error
     assert error.count("\n") == 1
+
+
+def test_a_studio_without_pages_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scenewright.server.api.studio.static_folder", lambda: None)
+    assert main(["studio", "--port", "0", "--folder", str(tmp_path)]) == 2
+    assert "no studio's pages" in capsys.readouterr().err
+
+
+def test_the_studio_opens_where_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    opened: list[str] = []
+
+    def run(settings: object, workers: object, options: object, ready: Callable[[str], None]) -> None:
+        given.append(settings)
+        ready("http://127.0.0.1:8123")
+
+    monkeypatch.setattr("scenewright.server.api.studio.static_folder", lambda: tmp_path)
+    monkeypatch.setattr("scenewright.server.running.run", run)
+    monkeypatch.setattr("click.launch", opened.append)
+    assert main(["studio", "--port", "0", "--folder", str(tmp_path), "--device", "cpu"]) == 0
+    assert main(["studio", "--folder", str(tmp_path), "--device", "cpu", "--no-browser"]) == 0
+    assert opened == ["http://127.0.0.1:8123"]
+    (first, second) = given
+    assert getattr(first, "port", None) == 0
+    assert getattr(second, "accounts", None) is False
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -304,3 +304,18 @@ def test_mux_says_what_does_not_fit(tmp_path):
     with pytest.raises(MediaError, match="gif holds no sound"):
         mux(path, tone(1), tmp_path / "a.gif")
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+@pytest.mark.parametrize("width", [64, 130])
+def test_the_same_frames_give_the_same_file(tmp_path, suffix, width):
+    rng, (t, y, x) = np.random.default_rng(0), np.mgrid[:16, :48, :width]
+    ball = ((x - 4 * t - 12) ** 2 + (y - 20 - t) ** 2 < 100)[..., None]
+    frames = np.where(ball, np.array([220, 40, 30]), np.stack([x, y + 60, x + y], axis=-1))
+    clip = Clip(frames.astype(np.uint8), 8.0)
+    files = set()
+    for _ in range(8):
+        other = [rng.bytes(int(rng.integers(3_000_000))) for _ in range(9)]
+        del other  # what is left in memory is of no account
+        files.add(encode(clip, tmp_path / f"a.{suffix}").read_bytes())
+    assert len(files) == 1

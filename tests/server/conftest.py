@@ -30,8 +30,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Callable[[str], str]]:
-    """Makes a new database of a throwaway cluster; its URL."""
+def postgres_server() -> Iterator[tuple[Callable[[str], str], Callable[[], None]]]:
+    """A throwaway cluster: what makes a new database in it and gives its URL, and what crashes and starts
+    it."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed")
@@ -62,11 +63,35 @@ def postgres() -> Iterator[Callable[[str], str]]:
         run(programs / "createdb", "-h", folder, "-U", "tester", name)
         return f"postgresql://tester@/{name}?host={folder}"
 
+    def restart() -> None:
+        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "-l", folder / "log", "restart")
+
     try:
-        yield new
+        yield new, restart
     finally:
         run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server) -> Callable[[str], str]:
+    """Makes a new database of a throwaway cluster; its URL."""
+    return postgres_server[0]
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """Options of a file system on a server of moto's, which has a bucket named bucket."""
+    server_module = pytest.importorskip("moto.server")
+    import s3fs
+
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"endpoint_url": f"http://{host}:{port}", "key": "testing", "secret": "testing"}
+    s3fs.S3FileSystem(**options).mkdir("bucket")
+    yield options
+    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -78,9 +78,13 @@ def test_what_cannot_be_opened_is_said_in_one_line_without_a_password(url, line)
 
 
 def test_what_is_written_in_a_transaction_that_fails_is_not_there(queue):
-    with pytest.raises(RuntimeError), queue.database.write() as session:
-        session.execute(text("UPDATE clock SET value = 77"))
-        raise RuntimeError
+    def change() -> None:
+        with queue.database.write() as session:
+            session.execute(text("UPDATE clock SET value = 77"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change()
     assert queue.clock() == 0
 
 

@@ -1,10 +1,11 @@
 """Fairness, against the rule written out in the simplest way."""
 
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -13,21 +14,17 @@ from scenewright.server.database import open_database
 from scenewright.server.jobs import JobQueue
 from scenewright.server.video_request import VideoRequest
 
+SUBMIT = st.tuples(
+    st.just("submit"), st.sampled_from("abc"), st.sampled_from([0, 0, 0, -1, 1]), st.sampled_from([4, 8])
+)
+CLAIM = st.tuples(st.just("claim"), st.sampled_from([1, 1, 1, 3]))
+FINISH = st.tuples(st.just("finish"), st.integers(0, 50))
+FAIL = st.tuples(st.just("fail"), st.integers(0, 50))
+MOVE = st.tuples(st.just("move"), st.integers(0, 50), st.integers(0, 50))
 ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("submit"),
-            st.sampled_from("abcd"),
-            st.sampled_from([-1, 0, 0, 0, 1]),
-            st.sampled_from([4, 8]),
-        ),
-        st.tuples(st.just("claim"), st.integers(1, 4)),
-        st.tuples(st.just("finish"), st.integers(0, 50)),
-        st.tuples(st.just("fail"), st.integers(0, 50)),
-        st.tuples(st.just("move"), st.integers(0, 50), st.integers(0, 50)),
-        st.tuples(st.just("wait")),
-    ),
-    max_size=40,
+    st.one_of(SUBMIT, SUBMIT, SUBMIT, CLAIM, CLAIM, CLAIM, FINISH, FINISH, FAIL, MOVE, st.just(("wait",))),
+    min_size=25,
+    max_size=60,
 )
 
 
@@ -37,23 +34,15 @@ class Rule:
     def __init__(self):
         self.jobs, self.turn, self.time = [], 0, 0.0
 
-    def submit(self, id, owner, priority, key):
-        self.jobs.append(
-            {
-                "id": id,
-                "owner": owner,
-                "priority": priority,
-                "key": key,
-                "status": "queued",
-                "turn": 0,
-                "due": 0.0,
-            }
-        )
+    def submit(self, job):
+        fields = {"id": job.id, "owner": job.owner_id, "priority": job.priority, "key": job.batch_key}
+        self.jobs.append({**fields, "position": job.position, "status": "queued", "turn": 0, "due": 0.0})
 
     def rank(self, job):
         of_owner = [other for other in self.jobs if other["owner"] == job["owner"]]
         running = sum(other["status"] == "running" for other in of_owner)
-        return -job["priority"], running, max(other["turn"] for other in of_owner), self.jobs.index(job)
+        turn = max(other["turn"] for other in of_owner)
+        return -job["priority"], running, turn, job["position"], job["id"]
 
     def claim(self, limit):
         taken = []
@@ -88,7 +77,7 @@ def database():
         opened.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(actions=ACTIONS)
 def test_claims_follow_the_rule(database, actions):
     with database.write() as session:
@@ -100,7 +89,7 @@ def test_claims_follow_the_rule(database, actions):
             owner, priority, frames = values
             request = VideoRequest(prompt="a ball", seed=0, num_frames=frames)
             job = queue.submit(owner, request, priority=priority)
-            rule.submit(job.id, owner, priority, job.batch_key)
+            rule.submit(job)
         elif what == "claim":
             assert [job.id for job in queue.claim("w", values[0])] == rule.claim(values[0])
         elif what == "wait":
@@ -110,11 +99,13 @@ def test_claims_follow_the_rule(database, actions):
             if waiting:
                 job = waiting[values[0] % len(waiting)]
                 mine = [other for other in waiting if other["owner"] == job["owner"]]
+                mine.sort(key=lambda other: other["position"])
                 before = mine[values[1] % len(mine)]
-                queue.move(job["id"], before["id"])
+                job["position"] = queue.move(job["id"], before["id"]).position
                 if before is not job:
-                    rule.jobs.remove(job)
-                    rule.jobs.insert(rule.jobs.index(before), job)
+                    mine.remove(job)
+                    mine.insert(mine.index(before), job)
+                assert mine == sorted(mine, key=lambda other: other["position"])
         elif running := rule.of("running"):
             job = running[values[0] % len(running)]
             if what == "finish":
@@ -140,6 +131,27 @@ def test_who_submits_much_does_not_make_others_wait(queue):
     assert queue.queue_position(urgent) == 1
     assert queue.claim("w")[0].id == urgent
     assert queue.queue_position(urgent) is None
+
+
+def test_workers_that_ask_at_once_serve_different_owners(queue):
+    for place in range(6):
+        for owner in "ab":
+            queue.submit(owner, VideoRequest(prompt="a ball", seed=place))
+    for _ in range(6):
+        start, taken = threading.Barrier(2), []
+
+        def take(name: str, start=start, taken=taken) -> None:
+            start.wait(10)
+            taken.extend(queue.claim(name))
+
+        threads = [threading.Thread(target=take, args=(name,)) for name in ("w1", "w2")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert {job.owner_id for job in taken} == {"a", "b"}
+        for job in taken:
+            assert queue.finish(job.id, job.worker_id)
 
 
 def test_what_is_made_together_is_of_one_kind(queue):

@@ -91,6 +91,12 @@ WITH_SOUND = ("mp4", "webm")
     type=click.FloatRange(0, 100),
     help="How closely to follow the text. [default: the model's]",
 )
+@click.option(
+    "--flow-shift",
+    "shift",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="How much of the sampling is at high noise. [default: the model's]",
+)
 @click.option("--size", type=SIZE, help="Width x height in pixels, such as 256x256. [default: the model's]")
 @click.option("--num-frames", type=click.IntRange(1), help="Frames to make. [default: the model's]")
 @click.option(
@@ -198,6 +204,7 @@ def generate(
             "audio": audio or None,
             "num_inference_steps": sampling["steps"],
             "guidance_scale": sampling["guidance_scale"],
+            "flow_shift": sampling["shift"],
             "sampler": sampling["sampler"],
         }
         prompts = [Prompt(text=text, seed=seed + i) for text in texts for i in range(batch)]

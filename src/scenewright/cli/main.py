@@ -28,6 +28,9 @@ class LazyCommand(NamedTuple):
 #: Every command of the program. A new one is one line here and a module in this package.
 COMMANDS: dict[str, LazyCommand] = {
     "generate": LazyCommand("scenewright.cli.generate:generate", "Make a video from a sentence."),
+    "import": LazyCommand(
+        "scenewright.cli.import_:import_video", "Read from VIDEO how it was made, and make it again."
+    ),
     "caption": LazyCommand("scenewright.cli.caption:caption", "Say in words what VIDEOS show."),
     "sound": LazyCommand("scenewright.cli.sound:sound", "Give VIDEO the sound of what is seen in it."),
     "match": LazyCommand("scenewright.cli.match:match", "Say which VIDEOS match TEXT best."),
@@ -56,6 +59,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "data": LazyCommand("scenewright.cli.data:data", "Datasets: what training reads."),
     "worker": LazyCommand(
         "scenewright.cli.worker:worker", "Make the videos of a queue, on this machine and device."
+    ),
+    "studio": LazyCommand(
+        "scenewright.cli.studio:studio",
+        "Open the studio: make, steer, compare and keep videos in the browser.",
     ),
     "serve": LazyCommand(
         "scenewright.cli.serve:serve", "Serve the studio and an API for videos as OpenAI's clients speak it."

@@ -22,8 +22,9 @@ from scenewright.media.atomic import atomic
 from scenewright.media.audio import AudioWriter, decode_audio
 from scenewright.media.color import FromRGB, tag_bt709
 from scenewright.media.reader import display_matrix, pick_video
-from scenewright.media.record import Record
+from scenewright.media.record import Record, parse_record
 from scenewright.media.source import MediaError, opened
+from scenewright.media.xmp import append_xmp, record_text
 
 Format = Literal["mp4", "mov", "webm", "mkv", "gif", "webp", "png"]
 Codec = Literal["h264", "vp9", "av1", "ffv1"]
@@ -56,8 +57,10 @@ class _Encoder(NamedTuple):
     options: dict[str, str]
 
 
+#: With its macroblock tree, x264 gives other files for the same frames from run to run where the width is no
+#: multiple of 128.
 _ENCODERS: dict[Codec, _Encoder] = {
-    "h264": _Encoder("libx264", "yuv420p", 18, 51, {"preset": "medium"}),
+    "h264": _Encoder("libx264", "yuv420p", 18, 51, {"preset": "medium", "x264-params": "mbtree=0"}),
     "vp9": _Encoder("libvpx-vp9", "yuv420p", 24, 63, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
     "av1": _Encoder("libsvtav1", "yuv420p10le", 24, 63, {"preset": "6"}),
     "ffv1": _Encoder("ffv1", "bgr0", None, 0, {"level": "3"}),
@@ -83,7 +86,8 @@ def encode(
     :func:`~scenewright.media.decode` gives it back. ``ffv1`` in ``mkv`` is lossless RGB. GIF and WebP loop.
     ``png`` is a folder of pictures with ``audio.wav`` beside them.
 
-    The caption and the metadata are stored as JSON where players and ``probe`` find them.
+    The caption and the metadata are stored as JSON where players and ``probe`` find them; in MP4 and MOV once
+    more as XMP, which survives where tags are stripped.
 
     Args:
         format: by default from the suffix of ``path``; a path without one is a ``png`` folder.
@@ -119,6 +123,8 @@ def encode(
             raise ValueError("quality is for webp; video takes crf")
         with atomic(target) as temporary:
             _write_video(clip, temporary, chosen, encoder, _crf(encoder, crf), text, sound)
+            if chosen in ("mp4", "mov"):
+                append_xmp(temporary, text, clip.caption)
         return target
     if codec is not None:
         raise ValueError(f"{chosen} has no choice of codec; leave codec out")
@@ -184,27 +190,33 @@ def mux(
         stream = pick_video(source, file.name)
         matrix = _display_matrix(source, stream)
         origin, seconds = _span(source, stream)
+        record = parse_record(record_text(source, file))
         keep = waveform.samples[:, : math.ceil(seconds * waveform.rate)]
-        with atomic(target) as temporary, _output(temporary, chosen) as sink:
-            sink.metadata.update({k: v for k, v in source.metadata.items() if k.lower() in _KEPT_TAGS})
-            try:
-                copy = sink.add_stream_from_template(stream)
-            except ValueError as error:
-                codec = stream.codec_context.codec.canonical_name
-                raise MediaError(
-                    f"{target}: {chosen} cannot hold {codec} video; choose another suffix"
-                ) from error
-            if matrix is not None:
-                copy.set_display_matrix(matrix)
-            writer = AudioWriter(sink, Waveform(keep, waveform.rate), _AUDIO_CODECS[chosen])
-            base = stream.time_base or Fraction(1)
-            for packet, dts in _with_dts(source.demux(stream)):
-                packet.pts = None if packet.pts is None else packet.pts - origin
-                packet.dts = dts - origin
-                packet.stream = copy
-                writer.write_until(float(packet.dts * base))
-                sink.mux(packet)
-            writer.finish()
+        with atomic(target) as temporary:
+            with _output(temporary, chosen) as sink:
+                sink.metadata.update({k: v for k, v in source.metadata.items() if k.lower() in _KEPT_TAGS})
+                if record is not None:
+                    sink.metadata["comment"] = record.dumps()
+                try:
+                    copy = sink.add_stream_from_template(stream)
+                except ValueError as error:
+                    codec = stream.codec_context.codec.canonical_name
+                    raise MediaError(
+                        f"{target}: {chosen} cannot hold {codec} video; choose another suffix"
+                    ) from error
+                if matrix is not None:
+                    copy.set_display_matrix(matrix)
+                writer = AudioWriter(sink, Waveform(keep, waveform.rate), _AUDIO_CODECS[chosen])
+                base = stream.time_base or Fraction(1)
+                for packet, dts in _with_dts(source.demux(stream)):
+                    packet.pts = None if packet.pts is None else packet.pts - origin
+                    packet.dts = dts - origin
+                    packet.stream = copy
+                    writer.write_until(float(packet.dts * base))
+                    sink.mux(packet)
+                writer.finish()
+            if chosen in ("mp4", "mov") and record is not None:
+                append_xmp(temporary, record.dumps(), record.caption)
     return target
 
 
@@ -285,7 +297,8 @@ def _crf(encoder: _Encoder, crf: float | None) -> dict[str, str]:
 
 
 def _output(path: Path, format: str) -> OutputContainer:
-    options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {}
+    # Matroska and WebM files else have random identifiers.
+    options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {"fflags": "+bitexact"}
     return av.open(f"file:{path}", "w", format=_MUXERS[format], options=options)
 
 
@@ -309,7 +322,7 @@ def _write_video(
     with _output(path, format) as container:
         container.metadata["comment"] = text
         if clip.caption:
-            container.metadata["title"] = clip.caption
+            container.metadata["title"] = clip.caption.encode("utf-8", "replace").decode()
         stream = container.add_stream(encoder.name, rate=rate, options={**encoder.options, **crf})
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = frames.shape[1:3]

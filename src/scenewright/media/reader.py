@@ -18,6 +18,7 @@ from PIL import Image
 from scenewright.media.color import HDR_TRANSFERS, ColorCoding, ToRGB, coding_of
 from scenewright.media.record import Record, parse_record
 from scenewright.media.source import Limits, MediaError, Opened
+from scenewright.media.xmp import record_text
 
 _MAX_ASPECT = 16.0
 
@@ -153,8 +154,7 @@ class VideoReader:
         self._index: _Index | None = None
         self._open()
         try:
-            comment = {k.lower(): v for k, v in self.container.metadata.items()}.get("comment")
-            self.record = parse_record(comment)
+            self.record = parse_record(record_text(self.container, source))
             first_time, first = self._first_frame()
             self._origin = first_time
             self.coding: ColorCoding = coding_of(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from scenewright.server import errors
 from scenewright.server.api import (
@@ -33,6 +35,11 @@ from scenewright.server.guard import Guard
 from scenewright.server.security import bearer, cookie
 from scenewright.server.services import Services
 from scenewright.server.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two times that old uploads are removed.
+_TIDY_EVERY = 3600.0
 
 _DESCRIPTION = """Videos from sentences. `/v1/videos` is what OpenAI's clients speak; fields and paths beyond
 it are additions, so that such clients need no change. JSON and forms are taken alike, and OpenRouter's names
@@ -80,15 +87,25 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    delivering = asyncio.create_task(services.deliverer.run())
+    beside = [asyncio.create_task(services.deliverer.run()), asyncio.create_task(_tidy(services))]
     try:
         yield
     finally:
         services.watcher.close()
-        delivering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await delivering
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         services.close()
+
+
+async def _tidy(services: Services) -> None:
+    """Now and then, remove what was given and is not used."""
+    while True:
+        try:
+            await run_in_threadpool(services.uploads.tidy)
+        except Exception:  # the next time may go better
+            log.exception("old uploads could not be removed")
+        await asyncio.sleep(_TIDY_EVERY)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,31 +10,38 @@ from scenewright.generation.cards import ModelError, ModelFacts, find_model, kno
 
 
 class Catalogue:
-    """``more``: folders of models beside those that are known by name. Names are looked up anew each time, as
-    a training may add one while the server runs; a card is read again when it has changed."""
+    """``more``: folders of models beside those that are known by name. Names are looked up anew after
+    ``holds`` seconds, as a training may add one while the server runs; so are cards that have changed."""
 
-    def __init__(self, more: Sequence[str] = ()) -> None:
-        self._more = list(more)
-        self._read: dict[str, tuple[float, ModelFacts]] = {}
+    def __init__(self, more: Sequence[str] = (), holds: float = 2.0) -> None:
+        self._more, self._holds = list(more), holds
+        self._names: tuple[float, list[str]] = (float("-inf"), [])
+        self._read: dict[str, tuple[float, float, ModelFacts]] = {}
         for name in self._more:
             model_facts(name)
 
     def names(self) -> list[str]:
         """All that can be asked for."""
-        return list(dict.fromkeys([*known_models(), *self._more]))
+        now = time.monotonic()
+        if now - self._names[0] > self._holds:
+            self._names = (now, list(dict.fromkeys([*known_models(), *self._more])))
+        return self._names[1]
 
     def facts(self, name: str) -> ModelFacts | None:
         """What a model makes; None where it is not offered. Never reads a folder that a client names."""
         if name not in self.names():
             return None
-        changed = created(name)
-        if name in self._read and self._read[name][0] == changed:
-            return self._read[name][1]
-        try:
-            facts = model_facts(name)
-        except ModelError:
-            return None
-        self._read[name] = (changed, facts)
+        now = time.monotonic()
+        checked, changed, facts = self._read.get(name) or (float("-inf"), -1.0, None)
+        if facts is not None and now - checked <= self._holds:
+            return facts
+        stamp = created(name)
+        if facts is None or stamp != changed:
+            try:
+                facts = model_facts(name)
+            except ModelError:
+                return None
+        self._read[name] = (now, stamp, facts)
         return facts
 
 

@@ -90,6 +90,13 @@ class Claims:
         ``models``: those that this worker may run, None for all; ``alone``: those it makes one by one. Empty
         where nothing waits.
         """
+        with self.database.read() as session:
+            # Idle workers look often, and must not keep others from writing.
+            if (
+                session.scalars(select(Job.id).where(may_be_taken(self.now(), models)).limit(1)).first()
+                is None
+            ):
+                return []
         with self.database.write() as session:
             if not self.database.sqlite:
                 # One at a time, so that the second sees whom the first has served.

@@ -22,19 +22,12 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.media import decode
 from scenewright.production import export, given_frame
+from scenewright.server.failures import InputMissingError, StorageError
 from scenewright.server.pictures import spritesheet_of, thumbnail_of
 from scenewright.server.store import FileStore
 from scenewright.server.video_request import Kind, VideoRequest
 
 MEDIA_TYPES = {"mp4": "video/mp4", "webm": "video/webm"}
-
-
-class InputMissingError(ValueError):
-    """A file that a request names is not in the store any more."""
-
-
-class StorageError(Exception):
-    """A file could not be written; it may work later."""
 
 
 class Work(Protocol):
@@ -169,7 +162,7 @@ def unpacked(content: bytes | None, identity: str) -> dict[str, torch.Tensor] | 
         return None
 
 
-def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
+def written(store: FileStore, generator: Generator, asked: Asked, clip: Clip) -> Made:
     """Write a clip and its pictures into the store, after the file has been decoded again.
 
     Raises:
@@ -180,7 +173,14 @@ def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
         path = Path(folder) / f"video.{request.format}"
         facts = _facts(store, asked, clip)
         clip, notes = export(
-            clip, asked.prompt, path, file_format=request.format, audio=request.audio, facts=facts
+            generator,
+            clip,
+            asked.prompt,
+            path,
+            before=asked.before,
+            file_format=request.format,
+            audio=request.audio,
+            facts=facts,
         )
         _verify(path, clip)
         size = path.stat().st_size
@@ -204,7 +204,7 @@ def written(store: FileStore, asked: Asked, clip: Clip) -> Made:
 
 
 def _facts(store: FileStore, asked: Asked, clip: Clip) -> dict[str, Any]:
-    """What :func:`.request_of` needs beside the generator's own description to make the file again."""
+    """What :func:`.request_of` needs, beside what every file says, to make the file again."""
     request = asked.request
     added = len(clip) - (0 if asked.before is None else len(asked.before))
     return {
@@ -215,10 +215,7 @@ def _facts(store: FileStore, asked: Asked, clip: Clip) -> dict[str, Any]:
         "num_frames": added,
         "fps": clip.fps,
         "fast": request.fast,
-        "audio": request.audio,
-        "inputs": {
-            name: {"sha256": hash, "bytes": store.size(hash)} for name, hash in request.inputs.items()
-        },
+        "files": {name: {"sha256": hash, "bytes": store.size(hash)} for name, hash in request.inputs.items()},
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -23,6 +24,9 @@ from scenewright.server.errors import ApiError, bad_request, shortened
 MOST_FIELDS, MOST_FILES, MOST_DEPTH, MOST_FIELD_BYTES = 200, 8, 6, 1 << 20
 #: Bytes and seconds for which what is too long is still read, so that the client gets to hear of it.
 _DRAIN_BYTES, _DRAIN_SECONDS = 64 << 20, 5.0
+
+#: Bytes of JSON that are read at once.
+_SHORT = 64 * 1024
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
@@ -41,7 +45,9 @@ async def body_of(request: Request, most_bytes: int) -> AsyncIterator[dict[str, 
     elif kind == "application/x-www-form-urlencoded":
         items = await _urlencoded(request.headers, stream)
     elif kind == "application/json" or kind.endswith("+json"):
-        yield parse_json(b"".join([chunk async for chunk in stream]))
+        content = b"".join([chunk async for chunk in stream])
+        # What is long takes long to read, and others are not to wait for it.
+        yield parse_json(content) if len(content) < _SHORT else await run_in_threadpool(parse_json, content)
         return
     else:
         raise ApiError(415, "send application/json or multipart/form-data", code="unsupported_media_type")

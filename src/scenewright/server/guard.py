@@ -35,6 +35,7 @@ WITH_FILES = frozenset(
         "/v1/videos/edits",
         "/v1/videos/characters",
         "/v1/videos/import",
+        "/v1/estimates",
     }
 )
 

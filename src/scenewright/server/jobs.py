@@ -1,4 +1,4 @@
-"""The queue of videos: submitting, looking, steering. The workers' side is in :mod:`.claims`.
+"""The queue of videos. Looking into it is in :mod:`.lists`, the workers' side in :mod:`.claims`.
 
 It lives in a database and nowhere else, so that any process may be killed at any moment. Whoever wants to
 know what happens asks for what has changed since it last asked; see :meth:`JobQueue.changed`.
@@ -6,27 +6,22 @@ know what happens asks for what has changed since it last asked; see :meth:`JobQ
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, or_, select, tuple_
+from sqlalchemy import String, and_, cast, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, object_session
 
 from scenewright.server.claims import Claims
-from scenewright.server.order import line
-from scenewright.server.tables import Clock, IdempotencyKey, Job, Upload
+from scenewright.server.lists import Lists, Page
+from scenewright.server.tables import FILES, IdempotencyKey, Job, Upload
 from scenewright.server.video_request import Kind, VideoRequest
 
+__all__ = ["ENDED", "IdempotencyConflict", "Job", "JobQueue", "JobStateError", "Page"]
+
 ENDED = ("completed", "failed", "cancelled")
-
-Jobs = list[Job]
-
-#: Columns that hold the hash of a file in the store.
-FILES = ("video_hash", "thumbnail_hash", "spritesheet_hash")
 
 
 class IdempotencyConflict(ValueError):  # noqa: N818
@@ -37,14 +32,7 @@ class JobStateError(ValueError):
     """What is wanted of a job does not go with its status."""
 
 
-class Page(NamedTuple):
-    """Part of a list, and whether there is more after it."""
-
-    jobs: Jobs
-    has_more: bool
-
-
-class JobQueue(Claims):
+class JobQueue(Claims, Lists):
     """Methods that change one job give it as it is then, or None where there is no such job."""
 
     # ------------------------------------------------------------------------------------------ submitting
@@ -139,93 +127,6 @@ class JobQueue(Claims):
                 f"the idempotency key {key!r} was used for another request; take a new key"
             )
         return session.get(Job, found.video_id)
-
-    # --------------------------------------------------------------------------------------------- looking
-
-    def get(self, id: str, owner_id: str | None = None) -> Job | None:
-        """The job of an id, deleted or not; None where it is not ``owner_id``'s."""
-        with self.database.read() as session:
-            job = session.get(Job, id)
-        return job if job is not None and owner_id in (None, job.owner_id) else None
-
-    def list(
-        self,
-        owner_id: str | None = None,
-        *,
-        after: str | None = None,
-        before: str | None = None,
-        limit: int = 20,
-        order: Literal["asc", "desc"] = "desc",
-        statuses: Collection[str] | None = None,
-        search: str | None = None,
-        tag: str | None = None,
-        batch: str | None = None,
-        deleted: bool = False,
-    ) -> Page:
-        """Jobs by the time they were submitted, ``desc`` with the newest first. ``after`` and ``before``: ids
-        between which the page lies, in this order. ``search``: words in prompts and titles. ``deleted``: only
-        those. ``owner_id`` None: of all.
-
-        Raises:
-            ValueError: there is no job ``after`` or ``before``.
-        """
-        place = tuple_(Job.created_at, Job.position, Job.id)
-        forward = order == "asc"
-        conditions: list[ColumnElement[bool]] = [
-            Job.deleted_at.is_not(None) if deleted else Job.deleted_at.is_(None)
-        ]
-        if owner_id is not None:
-            conditions.append(Job.owner_id == owner_id)
-        if statuses is not None:
-            conditions.append(Job.status.in_(list(statuses)))
-        for word in (search or "").split():
-            found = Job.request["prompt"].as_string().icontains(word, autoescape=True)
-            conditions.append(or_(found, Job.title.icontains(word, autoescape=True)))
-        if tag is not None:
-            conditions.append(cast(Job.tags, String).contains(json.dumps(tag), autoescape=True))
-        if batch is not None:
-            conditions.append(Job.batch == batch)
-        with self.database.read() as session:
-            for id, later in ((after, forward), (before, not forward)):
-                if id is not None:
-                    at = self._place(session, id, owner_id)
-                    conditions.append(place > at if later else place < at)
-            columns = (Job.created_at, Job.position, Job.id)
-            # A page before something ends there: it is read backwards.
-            backwards = before is not None and after is None
-            ordered = [c.asc() if forward != backwards else c.desc() for c in columns]
-            query = select(Job).where(and_(*conditions)).order_by(*ordered).limit(limit + 1)
-            jobs = list(session.scalars(query))
-        page = jobs[:limit]
-        return Page(page[::-1] if backwards else page, len(jobs) > limit)
-
-    def _place(
-        self, session: Session, id: str, owner_id: str | None
-    ) -> ColumnElement[tuple[float, float, str]]:
-        job = session.get(Job, id)
-        if job is None or owner_id not in (None, job.owner_id):
-            raise ValueError(f"there is no video {id!r} to list from")
-        return tuple_(job.created_at, job.position, job.id)
-
-    def queue_position(self, id: str) -> int | None:
-        """1 for the job that is taken next; None for one that is not queued."""
-        return self.queue_positions().get(id)
-
-    def queue_positions(self) -> dict[str, int]:
-        """The same for all that are queued."""
-        with self.database.read() as session:
-            return {id: place for place, id in enumerate(line(session), 1)}
-
-    def clock(self) -> int:
-        """The version of what changed last."""
-        with self.database.read() as session:
-            return session.scalars(select(Clock.value)).one()
-
-    def changed(self, since: int) -> Jobs:
-        """All jobs that changed after the clock showed ``since``, by version, deleted ones too. None is ever
-        missed: the next time, ask since the version of the last one."""
-        with self.database.read() as session:
-            return [*session.scalars(select(Job).where(Job.version > since).order_by(Job.version))]
 
     # -------------------------------------------------------------------------------------------- steering
 
@@ -356,17 +257,6 @@ class JobQueue(Claims):
             session.execute(delete(Job).where(Job.id.in_(ids)))
             session.execute(delete(IdempotencyKey).where(IdempotencyKey.video_id.in_(ids)))
             return {hash for hash in files if not self._used(session, hash)}
-
-    def made_before(self, request_hash: str, owner_id: str) -> Job | None:
-        """The newest completed video of an owner's for the same request by the same model."""
-        same = and_(
-            Job.request_hash == request_hash,
-            Job.owner_id == owner_id,
-            Job.status == "completed",
-            Job.deleted_at.is_(None),
-        )
-        with self.database.read() as session:
-            return session.scalars(select(Job).where(same).order_by(Job.completed_at.desc()).limit(1)).first()
 
     # ------------------------------------------------------------------------------------ in a transaction
 

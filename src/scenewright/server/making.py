@@ -7,20 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.exc import OperationalError
 
 from scenewright.clip import Clip
 from scenewright.config import Config
 from scenewright.generation.generator import Generator
-from scenewright.generation.model_folder import ModelError
 from scenewright.media import MediaError
+from scenewright.server.claims import Command
 from scenewright.server.database import patiently
 from scenewright.server.engine import (
     Asked,
-    InputMissingError,
-    StorageError,
     Work,
     ask,
     begin,
@@ -30,17 +28,17 @@ from scenewright.server.engine import (
     works_in_steps,
     written,
 )
-from scenewright.server.estimates import Estimates
+from scenewright.server.estimates import PHASES, Estimate, Estimates
+from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
-from scenewright.server.peak import PeakMemory, is_out_of_memory
+from scenewright.server.peak import PeakMemory
 from scenewright.server.pictures import data_url
 from scenewright.server.store import FileStore
-from scenewright.server.tables import Job
+from scenewright.server.tables import FACTS, FILES, Job
 from scenewright.server.video_request import VideoRequest
 
 _STARTS_AGAIN = "this model's videos cannot be kept half-made; it started again"
-_FAULT = "internal_error"
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +87,8 @@ class Making:
         self.began, self._phase_began = clock(), clock()
         self.seconds: dict[str, float] = {}
         self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
-        self._rest: float | None = None
+        self._request = VideoRequest.model_validate(jobs[0].request)
+        self._known: Estimate | Literal[False] | None = None
 
     def run(self) -> None:
         """Make all of them, or leave them so that another can go on; errors end up in the jobs."""
@@ -135,15 +134,15 @@ class Making:
             try:
                 asked = ask(self.store, generator, request, job.kind)  # type: ignore[arg-type]
             except ValueError as error:
-                self._fail(id, *_why(error))
+                self._fail(id, *why(error))
                 continue
             if request.cache and self._made_before(job, asked):
                 continue
             self.asked[id] = asked
             self._report(id, request_hash=asked.identity, notes=list(asked.notes))
+        self._look(at_once=True)
         self.asked = {id: asked for id, asked in self.asked.items() if id in self.active}
         self.places = {id: place for place, id in enumerate(self.asked)}
-        self._look(at_once=True)
 
     def _alone(self) -> None:
         """Let others have all but the first."""
@@ -192,33 +191,24 @@ class Making:
     def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
         asked, job = self.asked[id], self.active[id]
         self._phase_began = self.clock()
-        made = written(self.store, asked, clip)
+        made = written(self.store, generator, asked, clip)
         self.seconds["export"] = self.clock() - self._phase_began
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
         files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
         taken = self.clock() - self.began
-        if patiently(lambda: self.queue.finish(id, self.worker_id, seconds_taken=taken, **files)):
-            self.store.drop_state(id)
-            if not self.resumed:
-                self._measure(generator, asked, clip, batch, made.stored)
+        mine = patiently(lambda: self.queue.finish(id, self.worker_id, seconds_taken=taken, **files))
         self._let_go(id)
+        if mine:
+            self._tolerant(lambda: self.store.drop_state(id))
+            if not self.resumed:
+                self._tolerant(lambda: self._measure(generator, asked, clip, batch, made.stored))
 
     def _made_before(self, job: Job, asked: Asked) -> bool:
         """Give the file of an identical request of the same owner, where there is one."""
         earlier = self.queue.made_before(asked.identity, job.owner_id)
         if earlier is None or earlier.video_hash is None or self.store.size(earlier.video_hash) is None:
             return False
-        same = (
-            "video_hash",
-            "thumbnail_hash",
-            "spritesheet_hash",
-            "bytes",
-            "width",
-            "height",
-            "num_frames",
-            "fps",
-        )
-        files = {name: getattr(earlier, name) for name in same}
+        files = {name: getattr(earlier, name) for name in (*FILES, *FACTS)}
         self.queue.finish(
             job.id,
             self.worker_id,
@@ -228,8 +218,8 @@ class Making:
             request_hash=asked.identity,
             seconds_taken=self.clock() - self.began,
         )
-        self.store.drop_state(job.id)
         self._let_go(job.id)
+        self._tolerant(lambda: self.store.drop_state(job.id))
         return True
 
     # ---------------------------------------------------------------------------------------- between steps
@@ -264,39 +254,52 @@ class Making:
         return data_url(frames, asked.prompt.fps or self.fps)
 
     def _eta(self, step: int, steps: int) -> float | None:
-        """Seconds until it is done, by the steps since it began here, and the end by others of its kind."""
-        if not step:
-            return None
-        if self._rest is None:
-            known = self.estimates.estimate(next(iter(self.asked.values())).request)
-            found = 0.0 if known is None else known.seconds["decode"] + known.seconds["export"]
-            self._rest = found * len(self.active)
+        """Seconds until all is done, by the steps since they began here, and the end by others alike."""
         taken = step - self._first_step
-        each = (self.clock() - self._phase_began) / taken if taken > 0 else 0.0
-        return each * (steps - step) + self._rest
+        each = (self.clock() - self._phase_began) / taken
+        return each * (steps - step) + (self._ahead("decode") or 0.0)
+
+    def _ahead(self, phase: str, left: float = 1.0) -> float | None:
+        """Seconds from the beginning of a phase to the end, by others alike; ``left``: of the steps. None
+        where nothing is known."""
+        if self._known is None:
+            self._known = self.estimates.estimate(self._request, device=self.models.device) or False
+        if not self._known:
+            return None
+        later, seconds = PHASES[PHASES.index(phase) :], self._known.seconds
+        ahead = sum(seconds[name] * (left if name == "denoise" else 1.0) for name in later if name != "load")
+        return ahead * len(self.active)
 
     def _look(self, *, at_once: bool = False) -> None:
         """Do what is wanted of the jobs. Halted: nothing is left to do."""
         now = self.clock()
         if at_once or self.stopping.is_set() or now >= self._due["look"]:
             self._due["look"] = now + self.rhythm.look
-            for id, command in self.queue.commands(self.worker_id, list(self.active)).items():
-                if command == "cancel":
-                    self.queue.cancelled(id, self.worker_id)
-                    self.store.drop_state(id)
-                elif command == "pause":
-                    kept = self._keep(id)
-                    self.queue.hold(
-                        id, self.worker_id, [] if kept else ["the video starts again when it goes on"]
-                    )
-                if command is not None:
-                    self._let_go(id)
+            try:
+                wanted = self.queue.commands(self.worker_id, list(self.active))
+            except OperationalError as error:
+                log.warning("the queue cannot be reached: %s", error.orig)
+                wanted = {}
+            for id, command in wanted.items():
+                self._obey(id, command)
             if self.stopping.is_set() and self.phase not in ("decode", "export"):
-                begun = self._keep()
-                self.queue.put_back(self.worker_id, list(self.active), begun=begun)
+                begun, ids = self._keep(), list(self.active)
+                patiently(lambda: self.queue.put_back(self.worker_id, ids, begun=begun), seconds=5.0)
                 self.active.clear()
         if not self.active:
             raise Halted
+
+    def _obey(self, id: str, command: Command) -> None:
+        if command == "cancel":
+            patiently(lambda: self.queue.cancelled(id, self.worker_id))
+            self._tolerant(lambda: self.store.drop_state(id))
+        elif command == "pause":
+            lost = not self._keep(id) and self.phase == "denoise"
+            if self.work is not None:
+                self._report(id, current_step=self.work.step)
+            patiently(lambda: self.queue.hold(id, self.worker_id, [_STARTS_AGAIN] if lost else []))
+        if command is not None:
+            self._let_go(id)
 
     def _keep(self, *ids: str) -> bool:
         """Keep what there is of these jobs' videos, or of all; whether there was something that could be."""
@@ -321,6 +324,8 @@ class Making:
             self.seconds[self.phase] = now - self._phase_began
         self.phase, self._phase_began = phase, now
         self._first_step = fields.get("current_step", 0)
+        left = 1 - self._first_step / fields["total_steps"] if "total_steps" in fields else 1.0
+        fields["eta_seconds"] = self._ahead(phase, left)
         for id in list(self.active):
             self._report(id, phase=phase, **fields)
         if not self.active:
@@ -334,6 +339,13 @@ class Making:
         else:
             if not mine:
                 self._let_go(id)
+
+    def _tolerant(self, action: Callable[[], object]) -> None:
+        """What must not spoil a video that is done."""
+        try:
+            action()
+        except Exception as error:
+            log.warning("afterwards: %s", error)
 
     def _note(self, id: str, text: str) -> None:
         job = self.active[id]
@@ -352,11 +364,11 @@ class Making:
                 self.queue.put_back(self.worker_id, list(self.active), begun=True)
                 self.active.clear()
                 return
-        code, message, retry = _why(error)
+        code, message, retry = why(error)
         if code == "invalid_request" and not isinstance(error, MediaError):
             # What the user can put right was found before.
-            code, message, retry = _FAULT, _fault(error), True
-        if code == _FAULT:
+            code, message, retry = FAULT, fault(error), True
+        if code == FAULT:
             log.exception("the work on %s failed", ", ".join(self.active))
         for id in list(self.active):
             self._fail(id, code, message, retry)
@@ -390,26 +402,3 @@ class Making:
             peak_memory=self.peak.bytes(),
             bytes=stored,
         )
-
-
-def _why(error: BaseException) -> tuple[str, str, bool]:
-    """The code and the line for the user, and whether another try may go better."""
-    if is_out_of_memory(error):
-        return (
-            "out_of_memory",
-            "there is not enough memory for it; ask for fewer frames or another model",
-            False,
-        )
-    if isinstance(error, StorageError):
-        return "storage_error", str(error), True
-    if isinstance(error, ModelError):
-        return "model_error", str(error), False
-    if isinstance(error, InputMissingError):
-        return "input_missing", str(error), False
-    if isinstance(error, ValueError):
-        return "invalid_request", str(error), False
-    return _FAULT, _fault(error), True
-
-
-def _fault(error: BaseException) -> str:
-    return f"the video could not be made ({type(error).__name__})"

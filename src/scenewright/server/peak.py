@@ -1,4 +1,4 @@
-"""How much memory a piece of work took at most, and whether an error means that there was not enough."""
+"""How much memory a piece of work took at most."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from pathlib import Path
 import torch
 
 _SELF = Path("/proc/self")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, of the machine or of a device."""
-    # The allocator of the CPU raises a plain RuntimeError.
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    )
 
 
 class PeakMemory:

@@ -173,7 +173,7 @@ async def fetch(
         UnreachableError: in one line, why not.
     """
     if url[:5].lower() == "data:":
-        return _data(url, most_bytes)
+        return await asyncio.to_thread(_data, url, most_bytes)
     for _ in range(MOST_REDIRECTS + 1):
         checked = await check_url(url, loopback=loopback, resolver=resolver)
         answer = await send(checked, most_bytes=most_bytes, seconds=seconds)

@@ -11,18 +11,24 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from scenewright.generation.names import SAMPLER_NAMES
 from scenewright.server.errors import bad_request
 
 MOST_PROMPT = 4000
 
+#: Fields that are numbers, and come as texts in forms.
+NUMBERS = (
+    "seconds", "width", "height", "num_frames", "fps", "seed", "num_inference_steps", "guidance_scale",
+    "flow_shift", "priority",
+)  # fmt: skip
+
 #: Fields that may be files.
 FILES = ("input_reference", "last_frame", "video")
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """Texts of forms are numbers; true and false are not."""
     if isinstance(value, bool):
         raise ValueError("it should be a number")
@@ -47,8 +53,6 @@ def _size(value: Any) -> Any:
     return value
 
 
-Number = Annotated[int, BeforeValidator(_number)]
-Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Tag = Annotated[str, Field(min_length=1, max_length=60)]
 Tags = Annotated[list[Tag], BeforeValidator(_list), Field(max_length=30)]
@@ -107,18 +111,20 @@ class Options(Body):
 
     negative_prompt: Text = Field(default="", description="What the video should not show.")
     model: str | None = Field(default=None, min_length=1, max_length=200, examples=["nano"])
-    seconds: Real | None = Field(default=None, gt=0, le=3600, description="Length.", examples=["2"])
-    size: Annotated[str, BeforeValidator(_size)] | None = Field(
-        default=None, pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", examples=["128x128"]
+    seconds: float | None = Field(
+        default=None, allow_inf_nan=False, gt=0, le=3600, description="Length.", examples=["2"]
     )
-    width: Number | None = Field(default=None, ge=2, le=8192, description="Pixels.")
-    height: Number | None = Field(default=None, ge=2, le=8192, description="Pixels.")
-    num_frames: Number | None = Field(default=None, ge=1, le=1_000_000)
-    fps: Real | None = Field(default=None, ge=0.1, le=240, description="Frames a second of the file.")
-    seed: Number | None = Field(default=None, ge=0, lt=2**63, description="The same seed, the same video.")
-    num_inference_steps: Number | None = Field(default=None, ge=1, le=1000)
-    guidance_scale: Real | None = Field(default=None, ge=0, le=100)
-    flow_shift: Real | None = Field(default=None, gt=0, le=1000)
+    size: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", examples=["128x128"])
+    width: int | None = Field(default=None, ge=2, le=8192, description="Pixels.")
+    height: int | None = Field(default=None, ge=2, le=8192, description="Pixels.")
+    num_frames: int | None = Field(default=None, ge=1, le=1_000_000)
+    fps: float | None = Field(
+        default=None, allow_inf_nan=False, ge=0.1, le=240, description="Frames a second of the file."
+    )
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="The same seed, the same video.")
+    num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
+    guidance_scale: float | None = Field(default=None, allow_inf_nan=False, ge=0, le=100)
+    flow_shift: float | None = Field(default=None, allow_inf_nan=False, gt=0, le=1000)
     sampler: Literal[SAMPLER_NAMES] | None = None  # type: ignore[valid-type]
     fast: Flag = Field(default=False, description="The model's settings for few steps.")
     lora: Any = Field(default=None, description="Refused: no model here takes any.")
@@ -130,10 +136,20 @@ class Options(Body):
     batch: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Shared by videos that belong together."
     )
-    priority: Number = Field(default=0, ge=-1, le=10, description="Above 0 for administrators only.")
+    priority: int = Field(default=0, ge=-1, le=10, description="Above 0 for administrators only.")
     callback_url: str | None = Field(
         default=None, max_length=2048, description="Gets a signed message when the video has ended."
     )
+
+    @field_validator(*NUMBERS, mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return as_number(value)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _sizes(cls, value: Any) -> Any:
+        return _size(value)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -35,6 +35,7 @@ class Services:
     queue: JobQueue
     store: FileStore
     started: float = field(default_factory=time.time)
+    _places: tuple[int, dict[str, int]] = field(default_factory=lambda: (-1, {}))
 
     @classmethod
     def open(cls, settings: ServerSettings) -> Services:
@@ -100,6 +101,13 @@ class Services:
     def secret(self) -> bytes:
         """From which the secrets for signing are derived; made at the first start."""
         return _secret(self.settings.folder / "secret.key")
+
+    def places(self) -> dict[str, int]:
+        """Places in the queue by job; counted anew only where something has changed."""
+        clock = self.queue.clock()
+        if self._places[0] != clock:
+            self._places = (clock, self.queue.queue_positions())
+        return self._places[1]
 
     def present(self, job: Job, base_url: str, position: int | None = None) -> Video:
         return present(job, base_url, self.catalogue.facts(job.model), position)

@@ -139,7 +139,7 @@ async def submit(
             )
         except IdempotencyConflict as error:
             raise key_conflict(error) from None
-        return job, services.queue.queue_position(job.id)
+        return job, services.places().get(job.id)
 
     job, position = await run_in_threadpool(put)
     services.watcher.hurry()
@@ -198,7 +198,7 @@ async def repeated(request: Request, principal: Principal, key: tuple[str, str] 
             job = services.queue.submitted(principal.owner_id, key)
         except IdempotencyConflict as error:
             raise key_conflict(error) from None
-        return job, None if job is None else services.queue.queue_position(job.id)
+        return job, None if job is None else services.places().get(job.id)
 
     job, position = await run_in_threadpool(find)
     return None if job is None else services.present(job, base_url(request), position)

@@ -90,6 +90,11 @@ class Job(Base):
     )
 
 
+#: Columns that hold the hash of a file in the store, and those of facts of the video.
+FILES = ("video_hash", "thumbnail_hash", "spritesheet_hash")
+FACTS = ("bytes", "width", "height", "num_frames", "fps")
+
+
 class Clock(Base):
     """One row, whose value goes up with every change of a job."""
 

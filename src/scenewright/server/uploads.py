@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, String, cast, delete, select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -19,7 +19,7 @@ from scenewright.server.requests import Reference
 from scenewright.server.settings import Limits
 from scenewright.server.sniffing import media_type_of
 from scenewright.server.store import FileStore
-from scenewright.server.tables import Upload
+from scenewright.server.tables import Job, Upload
 
 if TYPE_CHECKING:
     from scenewright.media import MediaInfo
@@ -54,7 +54,7 @@ class Uploads:
         if isinstance(given, Reference) and given.file_id is not None:
             return await run_in_threadpool(self.own, owner_id, given.file_id, param)
         content = await self._content(given, param)
-        media_type = await run_in_threadpool(self._check_picture, content, param)
+        media_type = await run_in_threadpool(self.checked_picture, content, param)
         return await run_in_threadpool(self.keep, owner_id, content, media_type)
 
     async def video(self, owner_id: str, given: UploadFile, param: str = "video") -> str:
@@ -71,6 +71,25 @@ class Uploads:
                 raise ApiError(404, "there is no such file of yours", code="file_not_found", param=param)
         return digest
 
+    def tidy(self, keep: float = 7 * 86400.0) -> int:
+        """Forget files that were given so many seconds ago and that no video uses; how many."""
+        old = Upload.created_at < time.time() - keep
+        with self.database.read() as session:
+            found = session.scalars(select(Upload.hash).where(old).distinct()).all()
+        return sum(self._forget(digest, old) for digest in found)
+
+    def _forget(self, digest: str, old: ColumnElement[bool]) -> bool:
+        used = cast(Job.request, String).contains(digest)
+        with self.database.write() as session:
+            if session.scalar(select(Job.id).where(used).limit(1)) is not None:
+                return False
+            session.execute(delete(Upload).where(old, Upload.hash == digest))
+            if session.scalar(select(Upload.id).where(Upload.hash == digest)) is not None:
+                return False
+            # Nobody can begin to use it before this is committed.
+            self.store.delete(digest)
+        return True
+
     async def _content(self, given: UploadFile | Reference, param: str) -> bytes:
         if isinstance(given, UploadFile):
             return await given.read()
@@ -83,7 +102,8 @@ class Uploads:
             raise bad_request(str(error), param, "invalid_url") from None
         return fetched.content
 
-    def _check_picture(self, content: bytes, param: str) -> str:
+    def checked_picture(self, content: bytes, param: str) -> str:
+        """Its media type. ApiError (400): it is no picture, or too large."""
         from PIL import Image, UnidentifiedImageError
 
         if not content:

@@ -86,7 +86,7 @@ class VideoRequest(Config):
 
 def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
     """The request that a file was made by, from the metadata in it; works for files of ``scenewright
-    generate`` too, as far as they tell.
+    generate`` too, as far as they tell. Pictures that it was made with are named by their files in the store.
 
     Raises:
         ValueError: it does not say what made it.
@@ -95,7 +95,7 @@ def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
         raise ValueError("the file does not say how it was made; it has no prompt and model in its metadata")
     settings = metadata.get("settings") or {}
     given = {name: metadata.get(name) for name in ("width", "height", "num_frames", "fps")}
-    inputs = metadata.get("inputs") or {}
+    files = metadata.get("files") or {}
     return VideoRequest(
         **{
             **given,
@@ -108,8 +108,8 @@ def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
             "flow_shift": settings.get("shift"),
             "sampler": settings.get("sampler"),
             "fast": metadata.get("fast", False),
-            "audio": metadata.get("audio", False),
-            **{name: inputs[name]["sha256"] for name in INPUTS if name in inputs},
+            "audio": metadata.get("audio") == "scene",
+            **{name: files[name]["sha256"] for name in INPUTS if name in files},
             **changes,
         }
     )

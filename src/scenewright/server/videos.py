@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 from scenewright.clip import Prompt
 from scenewright.generation.cards import ModelFacts
@@ -96,6 +98,11 @@ class Video(BaseModel):
     version: int = 0
     polling_url: str
     unsigned_urls: list[str] = []
+
+
+def answer(model: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
+    """A model as JSON; written once, where a framework would check it again first."""
+    return Response(model.model_dump_json(), media_type="application/json", headers=dict(headers or {}))
 
 
 def present(job: Job, base_url: str, facts: ModelFacts | None, position: int | None = None) -> Video:

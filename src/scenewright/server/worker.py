@@ -138,13 +138,14 @@ class Worker:
                 log.warning("%d videos of a lost worker are free again", lost)
         if now - self._tidied > self.settings.tidy:
             self._tidied = now
-            tidy(self.queue, self.store, self.settings.keep_deleted)
+            self._tolerant(lambda: tidy(self.queue, self.store, self.settings.keep_deleted))
 
     def _tolerant(self, action: Callable[[], object]) -> None:
+        """What can be done the next time, too."""
         try:
             action()
-        except OperationalError as error:
-            log.warning("the queue cannot be reached: %s", error.orig)
+        except Exception as error:
+            log.warning("beside the work: %s", error)
 
 
 def tidy(queue: JobQueue, store: FileStore, keep_deleted: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from scenewright.server.app import create_app
 from scenewright.server.estimates import Estimates
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.settings import Limits, ServerSettings
+from scenewright.server.video_request import VideoRequest
 from scenewright.server.worker import Worker
 from serving import Running, running
 
@@ -82,7 +85,14 @@ def test_the_machine_is_described(server: Running) -> None:
     assert machine["cores"] > 0
     assert machine["disk_free"] > 0
     assert [worker["id"] for worker in machine["workers"]] == ["w1"]
-    assert machine["advice"] is None
+
+
+def test_the_doctor_gives_advice_when_asked(server: Running) -> None:
+    advice = server.client.get("/v1/machine?advice=true", timeout=120).json()["advice"]
+    states = {line["name"]: line["state"] for line in advice}
+    assert states["python"] == "ok"
+    assert states["model nano"] == "ok"
+    assert server.client.get("/v1/machine").json()["advice"] == advice
 
 
 def test_hosts_are_told_to_administrators_alone(accounts_server: Running, key_of: Any) -> None:
@@ -170,6 +180,28 @@ def test_a_file_can_be_kept(server: Running, made: tuple[bytes, dict[str, Any]])
     assert video["id"] != kept["id"]
 
 
+def test_a_file_brings_its_pictures_along(server: Running, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sink = io.BytesIO()
+    Image.new("RGB", (128, 128), (10, 200, 30)).save(sink, "PNG")
+    with running(ServerSettings(folder=tmp_path_factory.mktemp("elsewhere"), poll=0.05)) as elsewhere:
+        form = {"prompt": PROMPT, "num_inference_steps": "2", "num_frames": "8"}
+        asked = elsewhere.client.post("/v1/videos", data=form, files={"input_reference": sink.getvalue()})
+        assert asked.status_code == 200, asked.text
+        assert Worker(elsewhere.queue, elsewhere.services.store, LoadedModels()).turn()
+        path = f"/v1/videos/{asked.json()['id']}/content"
+        content = elsewhere.client.get(path).content
+        at_home = elsewhere.client.post("/v1/videos/import", files={"file": content}).json()
+        assert at_home["settings"]["input_reference"]["file_id"] == asked.json()["input_reference"]
+    found = server.client.post("/v1/videos/import", files={"file": content}).json()
+    assert found["missing"] == []
+    file_id = found["settings"]["input_reference"]["file_id"]
+    kept = b"".join(server.services.store.read(file_id.removeprefix("file_")))
+    with Image.open(io.BytesIO(kept)) as picture:
+        assert picture.convert("RGB").getpixel((64, 64)) == (10, 200, 30)
+    again = server.client.post("/v1/videos", json=found["settings"])
+    assert again.json()["input_reference"] == file_id
+
+
 def test_files_that_cannot_be_imported(server: Running, video_file: bytes) -> None:
     stranger = server.client.post("/v1/videos/import", files={"file": video_file})
     assert stranger.json()["error"]["code"] == "no_settings"
@@ -228,3 +260,16 @@ def test_videos_expire_where_the_server_says_so(settings: ServerSettings) -> Non
     with running(settings.model_copy(update={"expire_days": 2.0, "limits": Limits()})) as server:
         video = server.create()
     assert video["expires_at"] - video["created_at"] == pytest.approx(2 * 86400, abs=2)
+
+
+def test_files_that_nobody_uses_are_forgotten_after_a_while(server: Running) -> None:
+    uploads, store = server.services.uploads, server.services.store
+    used, unused = (uploads.keep("local", content, "image/png") for content in (b"used", b"unused"))
+    server.create(cache=False)
+    request = server.queue.list().jobs[0].request
+    server.queue.submit("local", VideoRequest.model_validate({**request, "input_reference": used}))
+    assert uploads.tidy() == 0  # they are new
+    assert uploads.tidy(keep=-1) == 1
+    assert store.size(used) == 4
+    assert store.size(unused) is None
+    assert uploads.own("local", f"file_{used}", "x") == used

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from scenewright.server.accounts import AccountError, Principal, Role, Scope
 from scenewright.server.errors import ApiError, bad_request, described, not_found
 from scenewright.server.limits import queued_jobs, stored_bytes
-from scenewright.server.requests import Body, Number
+from scenewright.server.requests import Body
 from scenewright.server.security import COOKIE, address_of, requires
 from scenewright.server.services import services_of
 from scenewright.server.tables import ApiKey
@@ -63,7 +63,7 @@ class NewKey(Body):
 
     name: str = Field(default="key", min_length=1, max_length=80)
     scopes: list[Scope] = Field(default=["videos:read", "videos:write"], min_length=1)
-    expires_in: Number | None = Field(default=None, ge=1, le=10 * 366 * 86400)
+    expires_in: int | None = Field(default=None, ge=1, le=10 * 366 * 86400)
 
 
 class Key(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from scenewright.server.api.videos import Writer, found, own, shown
@@ -13,7 +13,7 @@ from scenewright.server.jobs import JobStateError
 from scenewright.server.requests import Body
 from scenewright.server.services import services_of
 from scenewright.server.tables import Job
-from scenewright.server.videos import Video
+from scenewright.server.videos import Video, answer
 
 router = APIRouter(tags=["steering"])
 _ERRORS = described(401, 403, 404, 409, 429)
@@ -26,28 +26,28 @@ class MoveVideo(Body):
 
 
 @router.post("/v1/videos/{video_id}/cancel", response_model=Video, responses=_ERRORS)
-def cancel_video(request: Request, video_id: str, principal: Writer) -> Video:
+def cancel_video(request: Request, video_id: str, principal: Writer) -> Response:
     """At once where it waits, at its next step where it is being made."""
     own(services_of(request), video_id, principal)
     return _steered(request, video_id, services_of(request).queue.cancel)
 
 
 @router.post("/v1/videos/{video_id}/pause", response_model=Video, responses=_ERRORS)
-def pause_video(request: Request, video_id: str, principal: Writer) -> Video:
+def pause_video(request: Request, video_id: str, principal: Writer) -> Response:
     """A half-made video is kept, and goes on from where it is."""
     own(services_of(request), video_id, principal)
     return _steered(request, video_id, services_of(request).queue.pause)
 
 
 @router.post("/v1/videos/{video_id}/resume", response_model=Video, responses=_ERRORS)
-def resume_video(request: Request, video_id: str, principal: Writer) -> Video:
+def resume_video(request: Request, video_id: str, principal: Writer) -> Response:
     """Undoes a pause."""
     own(services_of(request), video_id, principal)
     return _steered(request, video_id, services_of(request).queue.resume)
 
 
 @router.post("/v1/videos/{video_id}/retry", response_model=Video, responses=_ERRORS)
-def retry_video(request: Request, video_id: str, principal: Writer) -> Video:
+def retry_video(request: Request, video_id: str, principal: Writer) -> Response:
     """Queues a video again that failed or was cancelled."""
     services = services_of(request)
     own(services, video_id, principal)
@@ -57,7 +57,7 @@ def retry_video(request: Request, video_id: str, principal: Writer) -> Video:
 
 
 @router.post("/v1/videos/{video_id}/restore", response_model=Video, responses=_ERRORS)
-def restore_video(request: Request, video_id: str, principal: Writer) -> Video:
+def restore_video(request: Request, video_id: str, principal: Writer) -> Response:
     """Undoes a deletion, until it is purged."""
     own(services_of(request), video_id, principal, deleted=True)
     return _steered(request, video_id, services_of(request).queue.restore)
@@ -66,7 +66,7 @@ def restore_video(request: Request, video_id: str, principal: Writer) -> Video:
 @router.post(
     "/v1/videos/{video_id}/move", response_model=Video, responses=described(400, 401, 403, 404, 409, 429)
 )
-def move_video(request: Request, video_id: str, body: MoveVideo, principal: Writer) -> Video:
+def move_video(request: Request, video_id: str, body: MoveVideo, principal: Writer) -> Response:
     """Changes the order among one's own videos that wait."""
     queue = services_of(request).queue
     own(services_of(request), video_id, principal)
@@ -75,7 +75,7 @@ def move_video(request: Request, video_id: str, body: MoveVideo, principal: Writ
 
 def _steered(
     request: Request, video_id: str, steer: Callable[[str], Job | None], param: str | None = None
-) -> Video:
+) -> Response:
     try:
         job = steer(video_id)
     except JobStateError as error:
@@ -83,4 +83,4 @@ def _steered(
     except ValueError as error:
         raise bad_request(str(error), param) from None
     services_of(request).watcher.hurry()
-    return shown(request, found(job, video_id))
+    return answer(shown(request, found(job, video_id)))

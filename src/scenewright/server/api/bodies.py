@@ -6,6 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body gives the same video; with another body, an error 409.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9._:/+=-]+$"},
+}
+
 videos_example = {
     "prompt": "a large red metal sphere rolls left",
     "model": "nano",
@@ -16,9 +24,14 @@ videos_example = {
 
 
 def body_schema(
-    kind: type[BaseModel], files: tuple[str, ...] = (), example: dict[str, Any] | None = None
+    kind: type[BaseModel],
+    files: tuple[str, ...] = (),
+    example: dict[str, Any] | None = None,
+    *,
+    repeatable: bool = False,
 ) -> dict[str, Any]:
-    """For ``openapi_extra``: ``kind`` as JSON, and as a form in which ``files`` are files."""
+    """For ``openapi_extra``: ``kind`` as JSON, and as a form in which ``files`` are files. ``repeatable``:
+    whether the operation takes an ``Idempotency-Key``."""
     as_json = _inlined(kind.model_json_schema())
     form = {**as_json, "properties": dict(as_json["properties"])}
     for name in files:
@@ -33,7 +46,10 @@ def body_schema(
     }
     if example is not None:
         content["application/json"]["example"] = example
-    return {"requestBody": {"required": True, "content": content}}
+    described: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if repeatable:
+        described["parameters"] = [_KEY]
+    return described
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:

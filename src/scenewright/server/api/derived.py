@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
@@ -27,7 +27,7 @@ from scenewright.server.submitting import (
 )
 from scenewright.server.tables import Job
 from scenewright.server.video_request import VideoRequest
-from scenewright.server.videos import Video
+from scenewright.server.videos import Video, answer
 
 router = APIRouter(tags=["videos from videos"])
 _ERRORS = described(400, 401, 403, 404, 409, 413, 415, 429)
@@ -46,10 +46,12 @@ class Character(BaseModel):
     "/v1/videos/{video_id}/remix",
     response_model=Video,
     responses=_ERRORS,
-    openapi_extra=body_schema(RemixVideo, (), {"prompt": "a large blue metal sphere rolls left"}),
+    openapi_extra=body_schema(
+        RemixVideo, (), {"prompt": "a large blue metal sphere rolls left"}, repeatable=True
+    ),
     summary="Make a video again with another prompt",
 )
-async def remix_video(request: Request, video_id: str, principal: Writer) -> Video:
+async def remix_video(request: Request, video_id: str, principal: Writer) -> Response:
     """Everything but the prompt is as it was, the seed too, unless it is given anew."""
     services = services_of(request)
     source = await run_in_threadpool(visible, services, video_id, principal)
@@ -63,9 +65,9 @@ async def remix_video(request: Request, video_id: str, principal: Writer) -> Vid
     options = _as_before(options, before)
     key = await idempotency(request, asked, f"remix {video_id}")
     if (earlier := await repeated(request, principal, key)) is not None:
-        return earlier
+        return answer(earlier)
     await admit(services, principal, options)
-    return await submit(
+    video = await submit(
         request,
         principal,
         options,
@@ -76,6 +78,7 @@ async def remix_video(request: Request, video_id: str, principal: Writer) -> Vid
         remixed_from=source.id,
         idempotency_key=key,
     )
+    return answer(video)
 
 
 @router.post(
@@ -86,10 +89,11 @@ async def remix_video(request: Request, video_id: str, principal: Writer) -> Vid
         ExtendVideo,
         ("video",),
         {"prompt": "the sphere bounces", "video": {"id": "video_0123456789abcdef01234567"}, "seconds": "1"},
+        repeatable=True,
     ),
     summary="Go on with a video",
 )
-async def extend_video(request: Request, principal: Writer) -> Video:
+async def extend_video(request: Request, principal: Writer) -> Response:
     """``video`` is a completed one by its id, or a file; the result has both parts."""
     services = services_of(request)
     async with body_of(request, services.settings.limits.upload_bytes) as body:
@@ -106,7 +110,7 @@ async def extend_video(request: Request, principal: Writer) -> Video:
         plan(options, options.prompt, facts, limits, model=model, kind="extend", inputs={"video": "0" * 64})
         key = await idempotency(request, asked, "extend")
         if (earlier := await repeated(request, principal, key)) is not None:
-            return earlier
+            return answer(earlier)
         await admit(services, principal, options, more=body_bytes(request))
         if source is not None:
             assert source.video_hash is not None
@@ -116,7 +120,7 @@ async def extend_video(request: Request, principal: Writer) -> Video:
         else:
             assert upload is not None
             digest = await services.uploads.video(principal.owner_id, upload)
-    return await submit(
+    video = await submit(
         request,
         principal,
         options,
@@ -128,6 +132,7 @@ async def extend_video(request: Request, principal: Writer) -> Video:
         remixed_from=None if source is None else source.id,
         idempotency_key=key,
     )
+    return answer(video)
 
 
 @router.post(
@@ -137,7 +142,7 @@ async def extend_video(request: Request, principal: Writer) -> Video:
     openapi_extra=body_schema(EditVideo, ("video",)),
     summary="Edit a video (no model here can)",
 )
-async def edit_video(request: Request, principal: Writer) -> Video:
+async def edit_video(request: Request, principal: Writer) -> Response:
     """Always an error of code ``unsupported_operation``; a remix makes it again from another prompt."""
     services = services_of(request)
     async with body_of(request, services.settings.limits.upload_bytes) as body:

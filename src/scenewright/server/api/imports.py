@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,9 +31,10 @@ router = APIRouter(tags=["videos"])
 
 
 class Imported(BaseModel):
-    """``settings``: fields of ``POST /v1/videos`` that make the video again. ``missing``: given pictures that
-    it was made with and that are not yours here. ``model_known``: whether its model is installed here.
-    ``video``: the kept one, None unless ``keep``."""
+    """``settings``: fields of ``POST /v1/videos`` that make the video again; pictures that it was made with
+    are taken from the file. ``missing``: those that are not in it, and that are not yours here.
+    ``model_known``: whether its model is installed here. ``video``: the kept one, None unless ``keep``.
+    """
 
     settings: dict[str, Any]
     missing: list[str]
@@ -96,9 +99,12 @@ def _read(
             "file",
             "no_settings",
         ) from None
-    # A hash in a file is no right to a file: only what one gave oneself is taken.
-    missing = [name for name in wanted.inputs if not _own(services, principal, wanted.inputs[name], name)]
-    wanted = wanted.model_copy(update=dict.fromkeys(missing))
+    # A hash in a file is no right to a file: what one did not give oneself is taken from the file, or not.
+    foreign = {name for name, hash in wanted.inputs.items() if not _own(services, principal, hash, name)}
+    inside = _pictures(services, principal, info.metadata)
+    inside = {name: hash for name, hash in inside.items() if name not in wanted.inputs or name in foreign}
+    missing = sorted(foreign - set(inside))
+    wanted = wanted.model_copy(update={**dict.fromkeys(missing), **inside})
     settings = wanted.model_dump(exclude_none=True, exclude={"cache", "lora"})
     for name in INPUTS:
         if name in settings:
@@ -113,6 +119,24 @@ def _read(
         metadata=dict(info.metadata),
     )
     return imported, _kept(services, principal, content, imported.kind, wanted) if keep else None
+
+
+def _pictures(services: Services, principal: Principal, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The hashes of pictures that a file carries, by the fields that they were given for."""
+    found: dict[str, str] = {}
+    entries = facts.get("inputs")
+    for entry in entries if isinstance(entries, list) else []:
+        try:
+            head, _, data = entry["picture"].partition(",")
+            content = base64.b64decode(data, validate=True)
+            name = {0: "input_reference", -1: "last_frame"}[entry["at"]]
+            media_type = services.uploads.checked_picture(content, name)
+            if head != f"data:{media_type};base64":
+                continue
+        except (KeyError, TypeError, ValueError, AttributeError, ApiError):
+            continue  # one that cannot be taken is told as missing
+        found[name] = services.uploads.keep(principal.owner_id, content, media_type)
+    return found
 
 
 def _own(services: Services, principal: Principal, digest: str, param: str) -> bool:

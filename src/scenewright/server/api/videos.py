@@ -15,7 +15,7 @@ from scenewright.server.security import requires
 from scenewright.server.services import Services, base_url, services_of
 from scenewright.server.submitting import create
 from scenewright.server.tables import Job
-from scenewright.server.videos import Status, Video
+from scenewright.server.videos import Status, Video, answer
 
 router = APIRouter(tags=["videos"])
 
@@ -61,12 +61,14 @@ class ChangeVideo(Body):
     "/v1/videos",
     response_model=Video,
     responses=described(400, 401, 403, 404, 409, 413, 415, 429),
-    openapi_extra=body_schema(CreateVideo, ("input_reference", "last_frame"), videos_example),
+    openapi_extra=body_schema(
+        CreateVideo, ("input_reference", "last_frame"), videos_example, repeatable=True
+    ),
     summary="Make a video",
 )
-async def create_video(request: Request, principal: Writer) -> Video:
+async def create_video(request: Request, principal: Writer) -> Response:
     """Queues a video and answers at once. With ``Idempotency-Key``, the same again gives the same video."""
-    return await create(request, principal)
+    return answer(await create(request, principal))
 
 
 @router.get(
@@ -87,7 +89,7 @@ def list_videos(
     tag: Annotated[str | None, Query(max_length=60)] = None,
     batch: Annotated[str | None, Query(max_length=64)] = None,
     deleted: Annotated[Flag, Query(description="Those that can be restored instead.")] = False,
-) -> VideoList:
+) -> Response:
     """The newest first, unless ``order`` says otherwise."""
     services = services_of(request)
     owner = sees(principal, listing=True)
@@ -107,14 +109,16 @@ def list_videos(
         deleted=deleted,
     )
     waiting = any(job.status == "queued" for job in page.jobs)
-    places = services.queue.queue_positions() if waiting else {}
+    places = services.places() if waiting else {}
     base = base_url(request)
     videos = [services.present(job, base, places.get(job.id)) for job in page.jobs]
-    return VideoList(
-        data=videos,
-        first_id=videos[0].id if videos else None,
-        last_id=videos[-1].id if videos else None,
-        has_more=page.has_more,
+    return answer(
+        VideoList(
+            data=videos,
+            first_id=videos[0].id if videos else None,
+            last_id=videos[-1].id if videos else None,
+            has_more=page.has_more,
+        )
     )
 
 
@@ -124,13 +128,12 @@ def list_videos(
     responses=described(401, 403, 404, 429),
     summary="Look at a video",
 )
-def retrieve_video(request: Request, response: Response, video_id: str, principal: Reader) -> Video:
+def retrieve_video(request: Request, video_id: str, principal: Reader) -> Response:
     """``openai-poll-after-ms`` says when it is worth looking again."""
     services = services_of(request)
     job = visible(services, video_id, principal)
-    if job.status not in _FINAL:
-        response.headers["openai-poll-after-ms"] = str(poll_after(job))
-    return shown(request, job)
+    headers = {} if job.status in _FINAL else {"openai-poll-after-ms": str(poll_after(job))}
+    return answer(shown(request, job), headers)
 
 
 @router.patch(
@@ -139,12 +142,12 @@ def retrieve_video(request: Request, response: Response, video_id: str, principa
     responses=described(400, 401, 403, 404, 429),
     summary="Change a video's title and tags",
 )
-def change_video(request: Request, video_id: str, body: ChangeVideo, principal: Writer) -> Video:
+def change_video(request: Request, video_id: str, body: ChangeVideo, principal: Writer) -> Response:
     services = services_of(request)
     own(services, video_id, principal)
     job = services.queue.update(video_id, title=body.title, tags=body.tags)
     services.watcher.hurry()
-    return shown(request, found(job, video_id))
+    return answer(shown(request, found(job, video_id)))
 
 
 @router.delete(
@@ -184,7 +187,7 @@ def found(job: Job | None, video_id: str) -> Job:
 def shown(request: Request, job: Job) -> Video:
     """A video as its owner sees it, with its place in the queue."""
     services = services_of(request)
-    position = services.queue.queue_position(job.id) if job.status == "queued" else None
+    position = services.places().get(job.id) if job.status == "queued" else None
     return services.present(job, base_url(request), position)
 
 

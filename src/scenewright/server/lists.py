@@ -1,0 +1,125 @@
+"""Looking into the queue: one job, pages of them, who is next, and what has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from scenewright.server.database import Database
+from scenewright.server.order import line
+from scenewright.server.tables import Clock, Job
+
+Jobs = list[Job]
+
+
+class Page(NamedTuple):
+    """Part of a list, and whether there is more after it."""
+
+    jobs: Jobs
+    has_more: bool
+
+
+class Lists:
+    """What only reads."""
+
+    database: Database
+
+    def get(self, id: str, owner_id: str | None = None) -> Job | None:
+        """The job of an id, deleted or not; None where it is not ``owner_id``'s."""
+        with self.database.read() as session:
+            job = session.get(Job, id)
+        return job if job is not None and owner_id in (None, job.owner_id) else None
+
+    def list(
+        self,
+        owner_id: str | None = None,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        statuses: Collection[str] | None = None,
+        search: str | None = None,
+        tag: str | None = None,
+        batch: str | None = None,
+        deleted: bool = False,
+    ) -> Page:
+        """Jobs by the time they were submitted, ``desc`` with the newest first. ``after`` and ``before``: ids
+        between which the page lies, in this order. ``search``: words in prompts and titles. ``deleted``: only
+        those. ``owner_id`` None: of all.
+
+        Raises:
+            ValueError: there is no job ``after`` or ``before``.
+        """
+        place = tuple_(Job.created_at, Job.position, Job.id)
+        forward = order == "asc"
+        conditions: list[ColumnElement[bool]] = [
+            Job.deleted_at.is_not(None) if deleted else Job.deleted_at.is_(None)
+        ]
+        if owner_id is not None:
+            conditions.append(Job.owner_id == owner_id)
+        if statuses is not None:
+            conditions.append(Job.status.in_(list(statuses)))
+        for word in (search or "").split():
+            found = Job.request["prompt"].as_string().icontains(word, autoescape=True)
+            conditions.append(or_(found, Job.title.icontains(word, autoescape=True)))
+        if tag is not None:
+            conditions.append(cast(Job.tags, String).contains(json.dumps(tag), autoescape=True))
+        if batch is not None:
+            conditions.append(Job.batch == batch)
+        with self.database.read() as session:
+            for id, later in ((after, forward), (before, not forward)):
+                if id is not None:
+                    at = self._place(session, id, owner_id)
+                    conditions.append(place > at if later else place < at)
+            columns = (Job.created_at, Job.position, Job.id)
+            # A page before something ends there: it is read backwards.
+            backwards = before is not None and after is None
+            ordered = [c.asc() if forward != backwards else c.desc() for c in columns]
+            query = select(Job).where(and_(*conditions)).order_by(*ordered).limit(limit + 1)
+            jobs = list(session.scalars(query))
+        page = jobs[:limit]
+        return Page(page[::-1] if backwards else page, len(jobs) > limit)
+
+    def _place(
+        self, session: Session, id: str, owner_id: str | None
+    ) -> ColumnElement[tuple[float, float, str]]:
+        job = session.get(Job, id)
+        if job is None or owner_id not in (None, job.owner_id):
+            raise ValueError(f"there is no video {id!r} to list from")
+        return tuple_(job.created_at, job.position, job.id)
+
+    def queue_position(self, id: str) -> int | None:
+        """1 for the job that is taken next; None for one that is not queued."""
+        return self.queue_positions().get(id)
+
+    def queue_positions(self) -> dict[str, int]:
+        """The same for all that are queued."""
+        with self.database.read() as session:
+            return {id: place for place, id in enumerate(line(session), 1)}
+
+    def clock(self) -> int:
+        """The version of what changed last."""
+        with self.database.read() as session:
+            return session.scalars(select(Clock.value)).one()
+
+    def changed(self, since: int) -> Jobs:
+        """All jobs that changed after the clock showed ``since``, by version, deleted ones too. None is ever
+        missed: the next time, ask since the version of the last one."""
+        with self.database.read() as session:
+            return [*session.scalars(select(Job).where(Job.version > since).order_by(Job.version))]
+
+    def made_before(self, request_hash: str, owner_id: str) -> Job | None:
+        """The newest completed video of an owner's for the same request by the same model."""
+        same = and_(
+            Job.request_hash == request_hash,
+            Job.owner_id == owner_id,
+            Job.status == "completed",
+            Job.deleted_at.is_(None),
+        )
+        with self.database.read() as session:
+            return session.scalars(select(Job).where(same).order_by(Job.completed_at.desc()).limit(1)).first()
