@@ -97,6 +97,13 @@ def test_the_packages_are_pinned_and_come_from_the_public_registry() -> None:
         assert entry.get("resolved", "https://registry.npmjs.org/").startswith("https://registry.npmjs.org/")
 
 
+def test_the_licences_of_what_is_built_in_go_along() -> None:
+    text = (STATIC / "licences.txt").read_text()
+    package = json.loads((APP / "package.json").read_text())
+    for name, version in package["dependencies"].items():
+        assert f"\n{name} {version}\n" in text
+
+
 def test_a_build_of_the_sources_gives_the_files_that_are_there(tmp_path: Path) -> None:
     if shutil.which("node") is None:
         pytest.skip("node is not installed")

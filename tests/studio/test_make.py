@@ -131,6 +131,22 @@ def test_the_first_frame_goes_along(open_page: Any, server: Server, tmp_path: Pa
     assert made["last_frame"] is None
 
 
+def test_a_picture_that_is_none_is_refused_where_it_was_given(
+    open_page: Any, server: Server, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    page = open_page(allow=("400",))
+    write(page, "a red ball rolls left")
+    page.get_by_label("Last frame").set_input_files(broken)
+    page.get_by_role("button", name="Make video").click()
+    picker = page.locator(".frame-picker", has_text="Last frame")
+    expect(picker.get_by_role("alert")).to_be_visible()
+    picker.get_by_role("button", name="Remove: Last frame").click()
+    expect(picker.get_by_role("alert")).to_have_count(0)
+    assert server.videos() == []
+
+
 def test_a_queue_is_reordered_by_keyboard_paused_resumed_and_cancelled(
     open_page: Any, server: Server
 ) -> None:
