@@ -83,6 +83,8 @@ def test_settings_are_used_again_one_or_all(open_page: Any, two: list[dict[str, 
     page = open_page("library")
     card(page, "a red ball rolls left").locator("a").click()
     page.get_by_role("button", name="Reuse: Steps").click()
+    expect(page.get_by_role("dialog").get_by_text("Steps is in the form.")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Make", exact=True).click()
     page.get_by_text("More settings").click()

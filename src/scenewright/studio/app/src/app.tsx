@@ -14,6 +14,7 @@ import { go, href, page, PAGES, type PageName } from "./router";
 import { register } from "./state/shortcuts";
 import { queue } from "./state/videos";
 import { Button, IconButton } from "./ui/button";
+import { dialogs } from "./ui/dialog";
 import { Icon } from "./ui/icons";
 import { ShortcutSheet } from "./ui/shortcut-sheet";
 import { nextTheme, theme } from "./ui/theme";
@@ -143,7 +144,7 @@ export function App() {
       <main id="content" ref={main} tabIndex={-1}>
         {loginNeeded.value ? <LoginPage /> : <Content />}
       </main>
-      <Toasts />
+      {dialogs.value.length ? null : <Toasts />}
       {loginNeeded.value ? null : <Importing />}
       {sheet.value ? <ShortcutSheet onClose={() => (sheet.value = false)} /> : null}
     </>

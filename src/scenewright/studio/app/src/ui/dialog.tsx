@@ -1,8 +1,14 @@
 /** A native modal dialog: focus stays in it, Escape closes it, and focus goes back to where it was. */
+import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { IconButton } from "./button";
+import { Toasts } from "./toasts";
+
+/** The dialogs that are open, the one on top last. What is said in passing is said in that one: all around it is
+ * out of reach. */
+export const dialogs = signal<string[]>([]);
 
 interface DialogProps {
   title: string;
@@ -18,7 +24,9 @@ export function Dialog({ title, onClose, wide = false, children }: DialogProps) 
     const opener = document.activeElement;
     const dialog = ref.current;
     dialog?.showModal();
+    dialogs.value = [...dialogs.peek(), id];
     return () => {
+      dialogs.value = dialogs.peek().filter((other) => other !== id);
       dialog?.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
@@ -43,6 +51,7 @@ export function Dialog({ title, onClose, wide = false, children }: DialogProps) 
         </header>
         {children}
       </div>
+      {dialogs.value.at(-1) === id ? <Toasts /> : null}
     </dialog>
   );
 }
