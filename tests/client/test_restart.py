@@ -36,7 +36,7 @@ def test_a_video_outlives_its_server(tmp_path: Path) -> None:
     seen: list[Video] = []
     with _served(tmp_path, 0) as (first, url):
         client = Client(url)
-        video = client.create("a red ball rolls left", seed=3, num_inference_steps=30)
+        video = client.create("a red ball rolls left", seed=3, num_inference_steps=10)
         for seen_now in client.watch(video.id):
             seen.append(seen_now)
             if seen_now.current_step >= 2:

@@ -94,12 +94,27 @@ def s3() -> Iterator[dict[str, str]]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def emptied(postgres) -> Callable[[], str]:
+    """Empties a database of the cluster; its URL."""
+    url = postgres("emptied")
+
+    def empty() -> str:
+        import psycopg
+
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return url
+
+    return empty
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-    new = request.getfixturevalue("postgres")
-    return new(f"t{abs(hash(request.node.nodeid)):x}")
+    return request.getfixturevalue("emptied")()
 
 
 @pytest.fixture

@@ -133,6 +133,22 @@ def test_workers_are_known_while_they_live(queue, clock):
     assert queue.workers() == []
 
 
+def test_idle_workers_share_what_waits(queue, clock):
+    assert queue.share() == 0
+    ids = [submitted(queue, seed=i) for i in range(5)]
+    assert queue.share() == 5, "no worker has told of itself"
+    for name in ("w1", "w2", "w3"):
+        queue.register(name, host="here", device="cpu", pid=1)
+    assert queue.share() == 2
+    assert queue.share(["other"]) == 0
+    assert [job.id for job in queue.claim("w1", queue.share())] == ids[:2]
+    assert queue.share() == 2
+    queue.unregister("w2")
+    assert queue.share() == 3
+    clock.time += 31
+    assert queue.share() == 3, "the last one is gone, too, but someone asks"
+
+
 def test_many_workers_at_once_never_take_the_same_job(queue):
     ids = {submitted(queue, seed=i, num_frames=i % 3 + 1) for i in range(40)}
     taken: list[tuple[str, str]] = []

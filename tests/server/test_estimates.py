@@ -46,6 +46,14 @@ def test_nothing_is_known_of_what_was_not_seen(estimates, queue):
     assert Estimates(queue, host="elsewhere").estimate(asked()) is None
 
 
+def test_the_machines_of_the_workers_count(estimates, queue):
+    record(estimates)
+    everywhere = Estimates(queue)
+    assert everywhere.estimate(asked()) is None
+    queue.register("w1", host="here", device="cpu", pid=1)
+    assert everywhere.estimate(asked()).total == 9.75
+
+
 def test_the_same_takes_the_same(estimates):
     record(estimates)
     found = estimates.estimate(asked(), device="cpu")

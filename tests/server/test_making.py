@@ -14,6 +14,7 @@ from scenewright.generation.loading import load_generator, load_pipeline
 from scenewright.generation.sampling import Sampling
 from scenewright.media import decode, encode, probe
 from scenewright.production import generate
+from scenewright.server import making
 from scenewright.server.claims import Patience
 from scenewright.server.database import open_database
 from scenewright.server.estimates import Estimates
@@ -155,12 +156,12 @@ def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
         return progress(id, worker_id, **fields)
 
     monkeypatch.setattr(house.queue, "progress", report)
-    house.made(house.submit(num_inference_steps=20))
+    house.made(house.submit(num_inference_steps=40))
     phases = [fields["phase"] for fields in seen if "phase" in fields]
     assert phases == ["load", "encode", "denoise", "decode", "export"]
     steps = [fields for fields in seen if "current_step" in fields and "phase" not in fields]
-    assert [fields["current_step"] for fields in steps] == list(range(1, 21))
-    assert all(fields["total_steps"] == 20 for fields in steps)
+    assert [fields["current_step"] for fields in steps] == list(range(1, 41))
+    assert all(fields["total_steps"] == 40 for fields in steps)
     assert all(fields["eta_seconds"] > 0 for fields in steps[:-1])
     assert {fields["eta_seconds"] for fields in seen if "phase" in fields} == {None}, "nothing is known yet"
     previews = [fields["preview"] for fields in steps if "preview" in fields]
@@ -531,3 +532,21 @@ def test_all_files_may_be_in_s3(tmp_path, nano, s3, monkeypatch):
     assert longer.num_frames == 8
     assert b"".join(store.read(longer.thumbnail_hash))[:4] == b"RIFF"
     assert store.states() == []
+
+
+def test_a_whole_clip_that_is_paused_starts_again_and_says_so(tmp_path, monkeypatch):
+    house = House(tmp_path)
+    id = house.submit(model="zoo/oracle", num_inference_steps=None)
+    made = making.whole
+
+    def pausing(generator, asked, on_step):
+        house.queue.pause(id)
+        on_step(1, 2)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(making, "whole", pausing)
+    house.worker.turn()
+    assert house.job(id).status == "paused"
+    monkeypatch.setattr(making, "whole", made)
+    house.queue.resume(id)
+    assert house.made(id).notes == ["this model's videos cannot be kept half-made; it started again"]

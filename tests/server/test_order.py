@@ -77,7 +77,7 @@ def database():
         opened.close()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(actions=ACTIONS)
 def test_claims_follow_the_rule(database, actions):
     with database.write() as session:

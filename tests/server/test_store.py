@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(MediaError, match="No space left"):
         store.put_bytes(CONTENT, "video/mp4")
     with pytest.raises(MediaError, match="No space left"):

@@ -6,11 +6,12 @@ no longer its own is refused, so that a worker that was away for too long spoils
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from scenewright.config import Config
@@ -76,6 +77,19 @@ class Claims:
             session.execute(delete(WorkerRow).where(WorkerRow.id == worker_id))
 
     # ----------------------------------------------------------------------------------------- taking jobs
+
+    def share(self, models: Collection[str] | None = None) -> int:
+        """How many of the jobs that wait are one idle worker's, where they are shared evenly; 0 where none
+        waits. ``models`` as for :meth:`claim`."""
+        with self.database.read() as session:
+            due = may_be_taken(self.now(), models)
+            waiting = session.scalars(select(func.count()).select_from(Job).where(due)).one()
+            if not waiting:
+                return 0
+            busy = select(Job.worker_id).where(Job.status == "running", Job.worker_id.is_not(None))
+            idle = (WorkerRow.seen_at > self.now() - self.patience.lease) & WorkerRow.id.not_in(busy)
+            workers = session.scalars(select(func.count()).select_from(WorkerRow).where(idle)).one()
+        return math.ceil(waiting / max(1, workers))
 
     def claim(
         self,

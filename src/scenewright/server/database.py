@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+#: An API answers from many threads at once.
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 40}
+
 #: Keys of PostgreSQL's advisory locks: who changes the schema, and who takes jobs.
 SCHEMA_LOCK, CLAIM_LOCK = 0x5CE7E01, 0x5CE7E02
 
@@ -88,13 +91,13 @@ def connect(url: str) -> Engine:
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise DatabaseError(f"{_shown(url)}: the queue is kept in sqlite:///PATH or postgresql://…")
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, pool_pre_ping=True)
+            return create_engine(parsed, pool_pre_ping=True, **_POOL)
         if not parsed.database or parsed.database == ":memory:":
             raise DatabaseError(
                 "a queue is shared by processes and so needs a file, such as sqlite:///jobs.sqlite"
             )
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": 30})
+        engine = create_engine(parsed, connect_args={"timeout": 30}, **_POOL)
     except (ArgumentError, NoSuchModuleError):
         raise DatabaseError(
             f"{_shown(url)} is no URL of a database; use sqlite:///PATH or postgresql://…"

@@ -188,8 +188,8 @@ def written(store: FileStore, generator: Generator, asked: Asked, clip: Clip) ->
         thumbnail, sheet = thumbnail_of(clip), spritesheet_of(clip)
         made = Made(
             video_hash=video,
-            thumbnail_hash=store.put_bytes(thumbnail, "image/webp"),
-            spritesheet_hash=store.put_bytes(sheet, "image/webp"),
+            thumbnail_hash=store.put_bytes(thumbnail, "image/webp", durable=False),
+            spritesheet_hash=store.put_bytes(sheet, "image/webp", durable=False),
             bytes=size,
             width=clip.width,
             height=clip.height,
@@ -201,6 +201,29 @@ def written(store: FileStore, generator: Generator, asked: Asked, clip: Clip) ->
         if store.size(video) != size:
             raise StorageError("the store has another file than was written")
     return made
+
+
+def measured(generator: Generator, asked: Asked, clip: Clip) -> dict[str, Any]:
+    """What there is to say of a video's size, for estimates; see :class:`.Measurement`."""
+    recommended = generator.recommended(fast=asked.request.fast)
+    made = len(clip) - (0 if asked.before is None else len(asked.before))
+    usual = getattr(generator, "usual_frames", None) or generator.most_frames or made
+    width, height = generator.native_size
+    return {
+        "model": asked.request.model,
+        "kind": asked.kind,
+        "num_frames": made,
+        "width": clip.width,
+        "height": clip.height,
+        "steps": getattr(asked.settings, "steps", 1),
+        "defaults": {
+            "num_frames": usual if asked.before is None else usual - usual // 2,
+            "width": width,
+            "height": height,
+            "steps": getattr(recommended, "steps", 1),
+            "fast": asked.request.fast,
+        },
+    }
 
 
 def _facts(store: FileStore, asked: Asked, clip: Clip) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
@@ -48,38 +49,45 @@ def machine_name() -> str:
 
 
 class Estimates:
-    """Measurements of one machine; by default, this one."""
+    """``host``: the machine whose measurements count; by default this one and those of the workers."""
 
     def __init__(self, queue: Claims, host: str | None = None) -> None:
-        self.queue, self.host = queue, host or machine_name()
+        self.queue, self.host = queue, host
+
+    @property
+    def _hosts(self) -> list[str]:
+        if self.host is not None:
+            return [self.host]
+        return [machine_name(), *(worker.host for worker in self.queue.workers())]
 
     def record(self, **columns: Any) -> None:
         """Keep what a video took; see :class:`.Measurement`."""
         with self.queue.database.write() as session:
-            row = Measurement(host=self.host, at=self.queue.now(), **columns)
+            row = Measurement(host=self.host or machine_name(), at=self.queue.now(), **columns)
             session.add(row)
             session.flush()
-            same = (Measurement.model == row.model) & (Measurement.host == self.host)
+            same = (Measurement.model == row.model) & (Measurement.host == row.host)
             newest = select(Measurement.id).where(same).order_by(Measurement.id.desc()).limit(_KEPT)
             session.execute(delete(Measurement).where(same, Measurement.id.not_in(newest)))
 
     def estimate(self, request: VideoRequest, *, device: str | None = None) -> Estimate | None:
         """What a request will take by itself; None where nothing is known. ``device``: such as ``cuda:0``;
         None for any."""
+        hosts = self._hosts
         with self.queue.database.read() as session:
-            return self._estimate(session, request, device)
+            return self._estimate(session, hosts, request, device)
 
     def waiting(self) -> dict[str, float]:
         """Seconds until each queued job starts, by its id: what is ahead of it, shared by the workers that
         are there. Those with something unknown ahead are left out, and all where there is no worker."""
-        workers = len(self.queue.workers())
+        workers, hosts = len(self.queue.workers()), self._hosts
         with self.queue.database.read() as session:
             order = line(session)
             running = session.scalars(select(Job).where(Job.status == "running")).all()
             queued = session.execute(select(Job.id, Job.request).where(Job.status == "queued"))
             requests: dict[str, dict[str, Any]] = dict(queued.all())
             known: dict[VideoRequest, float | None] = {}
-            free = sorted(self._left(session, job, known) for job in running)[:workers]
+            free = sorted(self._left(session, hosts, job, known) for job in running)[:workers]
             found: dict[str, float] = {}
             free += [0.0] * (workers - len(free))
             for id in order:
@@ -87,27 +95,35 @@ class Estimates:
                     break
                 soonest = min(range(len(free)), key=free.__getitem__)
                 found[id] = free[soonest]
-                free[soonest] += self._seconds(session, requests[id], known)
+                free[soonest] += self._seconds(session, hosts, requests[id], known)
         return found
 
-    def _left(self, session: Session, job: Job, known: dict[VideoRequest, float | None]) -> float:
+    def _left(
+        self, session: Session, hosts: list[str], job: Job, known: dict[VideoRequest, float | None]
+    ) -> float:
         if job.eta_seconds is not None:
             return job.eta_seconds
-        return self._seconds(session, job.request, known)
+        return self._seconds(session, hosts, job.request, known)
 
     def _seconds(
-        self, session: Session, request: dict[str, Any], known: dict[VideoRequest, float | None]
+        self,
+        session: Session,
+        hosts: list[str],
+        request: dict[str, Any],
+        known: dict[VideoRequest, float | None],
     ) -> float:
         """Infinite where nothing is known. ``known``: what was found before, of requests alike."""
         alike = VideoRequest.model_validate({**request, "prompt": "", "negative_prompt": "", "seed": 0})
         if alike not in known:
-            found = self._estimate(session, alike, None)
+            found = self._estimate(session, hosts, alike, None)
             known[alike] = None if found is None else found.total
         seconds = known[alike]
         return float("inf") if seconds is None else seconds
 
-    def _estimate(self, session: Session, request: VideoRequest, device: str | None) -> Estimate | None:
-        same = (Measurement.model == request.model) & (Measurement.host == self.host)
+    def _estimate(
+        self, session: Session, hosts: list[str], request: VideoRequest, device: str | None
+    ) -> Estimate | None:
+        same = (Measurement.model == request.model) & Measurement.host.in_(hosts)
         same &= Measurement.kind == ("generate" if request.video is None else "extend")
         if device is not None:
             same &= Measurement.device == device
@@ -148,6 +164,25 @@ class Estimates:
         peaks = [row.peak_memory for row in near if row.peak_memory is not None]
         sizes = [row.bytes * pixels / have for row, have in zip(near, stored, strict=True)]
         return Estimate(found, max(peaks) if peaks else None, round(median(sizes)))
+
+
+class Outlook:
+    """What is left of a video that is being made, by others alike; it is looked up once."""
+
+    def __init__(self, estimates: Estimates, request: VideoRequest, device: str) -> None:
+        self._look_up = partial(estimates.estimate, request, device=device)
+
+    @cached_property
+    def _known(self) -> Estimate | None:
+        return self._look_up()
+
+    def ahead(self, phase: str, left: float = 1.0) -> float | None:
+        """Seconds from the beginning of a phase to the end; ``left``: of the steps. None where nothing is
+        known."""
+        if self._known is None:
+            return None
+        later, seconds = PHASES[PHASES.index(phase) :], self._known.seconds
+        return sum(seconds[name] * (left if name == "denoise" else 1.0) for name in later if name != "load")
 
 
 def _apart(row: Measurement, frames: int, steps: int, pixels: int) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -132,7 +132,7 @@ class Watcher:
 
 async def events_of_one(
     watcher: Watcher, job: Job, get: Callable[[], Job | None], render: Render
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The snapshots of one video, the first at once, until it has ended."""
     async with watcher.watch(None, job.id) as watch:
         yield _RETRY
@@ -162,7 +162,7 @@ async def events_of_one(
 
 async def events_of_all(
     watcher: Watcher, owner_id: str | None, mine: Callable[[], list[Job]], render: Render
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """What happens to an owner's videos: snapshots, deletions, and places in the queue where they change. The
     first are those of the videos that are not done yet."""
     async with watcher.watch(owner_id) as watch:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -22,13 +22,14 @@ from scenewright.server.engine import (
     Work,
     ask,
     begin,
+    measured,
     packed,
     unpacked,
     whole,
     works_in_steps,
     written,
 )
-from scenewright.server.estimates import PHASES, Estimate, Estimates
+from scenewright.server.estimates import Estimates, Outlook, machine_name
 from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 
 class Rhythm(Config):
     """Seconds between two looks at what is wanted of the jobs, two reports of progress, two previews and two
-    times that the half-made video is kept. Previews and keeping take a tenth of the time at most."""
+    times that the half-made video is kept. Previews and keeping each take a fifth of the time at most."""
 
     look: float = 0.1
     report: float = 0.2
@@ -75,7 +76,7 @@ class Making:
     ) -> None:
         self.worker_id, self.queue, self.store, self.models = worker_id, queue, store, models
         self.rhythm, self.stopping, self.clock = rhythm or Rhythm(), stopping or threading.Event(), clock
-        self.estimates = Estimates(queue)
+        self.estimates = Estimates(queue, machine_name())
         #: What is still this worker's to make, by id.
         self.active = {job.id: job for job in jobs}
         self.model = jobs[0].model
@@ -87,8 +88,8 @@ class Making:
         self.began, self._phase_began = clock(), clock()
         self.seconds: dict[str, float] = {}
         self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
-        self._request = VideoRequest.model_validate(jobs[0].request)
-        self._known: Estimate | Literal[False] | None = None
+        request = VideoRequest.model_validate(jobs[0].request)
+        self.outlook = Outlook(self.estimates, request, models.device)
 
     def run(self) -> None:
         """Make all of them, or leave them so that another can go on; errors end up in the jobs."""
@@ -201,7 +202,7 @@ class Making:
         if mine:
             self._tolerant(lambda: self.store.drop_state(id))
             if not self.resumed:
-                self._tolerant(lambda: self._measure(generator, asked, clip, batch, made.stored))
+                self._tolerant(lambda: self._measure(batch, made.stored, measured(generator, asked, clip)))
 
     def _made_before(self, job: Job, asked: Asked) -> bool:
         """Give the file of an identical request of the same owner, where there is one."""
@@ -234,7 +235,7 @@ class Making:
         if now >= self._due["report"] or step == steps:
             self._due["report"] = now + self.rhythm.report
             fields["eta_seconds"] = self._eta(step, steps)
-            previews = self.work is not None and now >= self._due["preview"]
+            previews = self.work is not None and step < steps and now >= self._due["preview"]
             for id in list(self.active):
                 if previews:
                     fields["preview"] = self._preview(id)
@@ -243,9 +244,9 @@ class Making:
                 self._rested("preview", now)
 
     def _rested(self, what: str, since: float) -> None:
-        """The next time after a while, and so that it takes a tenth of the time at most."""
+        """The next time after a while, and so that it takes a fifth of the time at most."""
         now = self.clock()
-        self._due[what] = now + max(getattr(self.rhythm, what), 9 * (now - since))
+        self._due[what] = now + max(getattr(self.rhythm, what), 4 * (now - since))
 
     def _preview(self, id: str) -> str:
         assert self.work is not None
@@ -260,15 +261,8 @@ class Making:
         return each * (steps - step) + (self._ahead("decode") or 0.0)
 
     def _ahead(self, phase: str, left: float = 1.0) -> float | None:
-        """Seconds from the beginning of a phase to the end, by others alike; ``left``: of the steps. None
-        where nothing is known."""
-        if self._known is None:
-            self._known = self.estimates.estimate(self._request, device=self.models.device) or False
-        if not self._known:
-            return None
-        later, seconds = PHASES[PHASES.index(phase) :], self._known.seconds
-        ahead = sum(seconds[name] * (left if name == "denoise" else 1.0) for name in later if name != "load")
-        return ahead * len(self.active)
+        ahead = self.outlook.ahead(phase, left)
+        return None if ahead is None else ahead * len(self.active)
 
     def _look(self, *, at_once: bool = False) -> None:
         """Do what is wanted of the jobs. Halted: nothing is left to do."""
@@ -377,28 +371,12 @@ class Making:
         patiently(lambda: self.queue.fail(id, self.worker_id, code, message, retry=retry))
         self._let_go(id)
 
-    def _measure(self, generator: Generator, asked: Asked, clip: Clip, batch: int, stored: int) -> None:
-        recommended = generator.recommended(fast=asked.request.fast)
-        made = len(clip) - (0 if asked.before is None else len(asked.before))
-        usual = getattr(generator, "usual_frames", None) or generator.most_frames or made
-        width, height = generator.native_size
+    def _measure(self, batch: int, stored: int, facts: dict[str, Any]) -> None:
         self.estimates.record(
-            model=self.model,
             device=self.models.device,
-            kind=asked.kind,
-            num_frames=made,
-            width=clip.width,
-            height=clip.height,
-            steps=getattr(asked.settings, "steps", 1),
             batch=batch,
             seconds=dict(self.seconds),
-            defaults={
-                "num_frames": usual if asked.before is None else usual - usual // 2,
-                "width": width,
-                "height": height,
-                "steps": getattr(recommended, "steps", 1),
-                "fast": asked.request.fast,
-            },
             peak_memory=self.peak.bytes(),
             bytes=stored,
+            **facts,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -25,6 +26,9 @@ from scenewright.server.uploads import Uploads
 from scenewright.server.videos import Video, present
 from scenewright.server.webhooks import Deliverer
 
+#: A queue of so many videos takes a millisecond to put into order.
+_LONG_QUEUE = 100
+
 
 @dataclass
 class Services:
@@ -35,7 +39,7 @@ class Services:
     queue: JobQueue
     store: FileStore
     started: float = field(default_factory=time.time)
-    _places: tuple[int, dict[str, int]] = field(default_factory=lambda: (-1, {}))
+    _places: tuple[int, float, dict[str, int]] = field(default_factory=lambda: (-1, 0.0, {}))
 
     @classmethod
     def open(cls, settings: ServerSettings) -> Services:
@@ -103,11 +107,14 @@ class Services:
         return _secret(self.settings.folder / "secret.key")
 
     def places(self) -> dict[str, int]:
-        """Places in the queue by job; counted anew only where something has changed."""
-        clock = self.queue.clock()
-        if self._places[0] != clock:
-            self._places = (clock, self.queue.queue_positions())
-        return self._places[1]
+        """Places in the queue by job, counted anew only where something has changed; those of a long queue
+        at most once in a while, so that a video that has just joined it may not be there yet."""
+        clock, now = self.queue.clock(), time.monotonic()
+        counted, at, places = self._places
+        if clock != counted and (len(places) < _LONG_QUEUE or now - at > self.settings.poll):
+            places = self.queue.queue_positions()
+            self._places = (clock, now, places)
+        return places
 
     def present(self, job: Job, base_url: str, position: int | None = None) -> Video:
         return present(job, base_url, self.catalogue.facts(job.model), position)
@@ -141,10 +148,14 @@ def _secret(path: Path) -> bytes:
     if given:
         return given.encode()
     try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
         return path.read_bytes()
-    with os.fdopen(file, "wb") as opened:
-        content = secrets.token_hex(32).encode()
-        opened.write(content)
-    return content
+    except FileNotFoundError:
+        pass
+    # Whole or not at all, and the first of several servers that start together has made it.
+    made = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    with contextlib.suppress(FileExistsError):
+        os.link(made, path)
+    made.unlink()
+    return path.read_bytes()

@@ -56,10 +56,10 @@ class FileStore:
         self._write(self._blob(found), Path(path), media_type)
         return found
 
-    def put_bytes(self, content: bytes, media_type: str) -> str:
-        """The same for what is in memory."""
+    def put_bytes(self, content: bytes, media_type: str, *, durable: bool = True) -> str:
+        """The same for what is in memory. Not ``durable``: a power cut may take it, which is faster."""
         found = hashlib.sha256(content).hexdigest()
-        self._write(self._blob(found), content, media_type)
+        self._write(self._blob(found), content, media_type, durable)
         return found
 
     def size(self, hash: str) -> int | None:
@@ -112,7 +112,8 @@ class FileStore:
     def keep_state(self, id: str, content: bytes) -> None:
         """Keep what there is of a job's video, instead of what was kept before. Errors as
         :meth:`put_file`."""
-        self._write(self._state(id), hashlib.sha256(content).digest() + content, "application/octet-stream")
+        marked = hashlib.sha256(content).digest() + content
+        self._write(self._state(id), marked, "application/octet-stream", durable=False)
 
     def state(self, id: str) -> bytes | None:
         """What was kept last; None where there is nothing, or it is damaged."""
@@ -148,7 +149,7 @@ class FileStore:
             raise ValueError(f"{id!r} is no id of a job")
         return f"{self.root}/states/{id}"
 
-    def _write(self, target: str, content: bytes | Path, media_type: str) -> None:
+    def _write(self, target: str, content: bytes | Path, media_type: str, durable: bool = True) -> None:
         if self.local:
             self._folder(target.rpartition("/")[0])
             with atomic(Path(target)) as temporary, temporary.open("wb") as file:
@@ -157,8 +158,9 @@ class FileStore:
                 else:
                     with content.open("rb") as source:
                         shutil.copyfileobj(source, file, _CHUNK)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             return
         place = target if self._direct else f"{self.root}/.writing/{secrets.token_hex(8)}"
         options = {"ContentType": media_type} if "s3" in self.files.protocol else {}

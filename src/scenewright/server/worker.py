@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import secrets
 import threading
 import time
@@ -18,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from scenewright.config import Config
 from scenewright.server.claims import Patience
+from scenewright.server.estimates import machine_name
 from scenewright.server.jobs import ENDED, JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.making import Making, Rhythm
@@ -89,7 +89,12 @@ class Worker:
     def turn(self) -> bool:
         """Take jobs and make them, if there are any; whether there were."""
         self._now_and_then()
-        jobs = self.queue.claim(self.id, self.settings.batch, models=self.models, alone=self._alone)
+        # An idle worker looks often, and must not keep others from writing.
+        share = self.queue.share(self.models)
+        if not share:
+            return False
+        limit = min(share, self.settings.batch)
+        jobs = self.queue.claim(self.id, limit, models=self.models, alone=self._alone)
         if not jobs:
             return False
         log.info("%s: %s", jobs[0].model, ", ".join(job.id for job in jobs))
@@ -114,7 +119,7 @@ class Worker:
     # ---------------------------------------------------------------------------------------- beside the work
 
     def _register(self) -> None:
-        self.queue.register(self.id, host=platform.node(), device=self.loaded.device, pid=os.getpid())
+        self.queue.register(self.id, host=machine_name(), device=self.loaded.device, pid=os.getpid())
 
     def _stay_alive(self) -> None:
         while not self._ended.wait(self.settings.patience.lease / 3):

@@ -108,6 +108,18 @@ def test_a_silent_stream_gives_signs_of_life(server: Running, monkeypatch: pytes
     stream.until(lambda s: s.lines.count(": alive") >= 2)
 
 
+def test_a_stream_ends_with_the_key(
+    accounts_server: Running, key_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
+    stream = Stream(accounts_server, "/v1/events", **key_of("ann"))
+    stream.until(lambda s: s.lines.count(": alive") >= 2)
+    assert not stream.ended.is_set()
+    (key,) = accounts_server.services.accounts.keys()
+    accounts_server.services.accounts.revoke(key.id)
+    assert stream.ended.wait(10)
+
+
 class _Queue:
     """Counts how often it is asked."""
 

@@ -376,6 +376,15 @@ def test_every_error_is_in_the_envelope(
     assert _code(answer) == expected
 
 
+def test_the_servers_secret_is_its_own(server: Running) -> None:
+    secret = server.services.secret
+    file = server.services.settings.folder / "secret.key"
+    assert file.read_bytes() == secret
+    assert len(secret) >= 32
+    assert file.stat().st_mode & 0o077 == 0
+    assert [path.name for path in file.parent.glob(".secret*")] == []
+
+
 def test_callbacks_lead_nowhere_inside_where_there_are_accounts(
     accounts_server: Running, key_of: Headers
 ) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from scenewright.server import events
 from scenewright.server.accounts import Principal, sees
 from scenewright.server.api.videos import Reader, visible
 from scenewright.server.errors import ApiError, described
 from scenewright.server.events import events_of_all, events_of_one
+from scenewright.server.security import principal_of
 from scenewright.server.services import Services, base_url, services_of
 from scenewright.server.tables import Job
 
@@ -47,8 +51,7 @@ async def watch_video(request: Request, video_id: str, principal: Reader) -> Str
     job = await run_in_threadpool(visible, services, video_id, principal)
     _check_room(services, principal)
     render = _renderer(request)
-    events = events_of_one(services.watcher, job, lambda: services.queue.get(job.id), render)
-    return _stream(events)
+    return _stream(request, events_of_one(services.watcher, job, lambda: services.queue.get(job.id), render))
 
 
 @router.get(
@@ -66,7 +69,7 @@ async def watch_all(request: Request, principal: Reader) -> StreamingResponse:
     def unfinished() -> list[Job]:
         return services.queue.list(owner, statuses=("queued", "running", "paused"), limit=_MOST).jobs
 
-    return _stream(events_of_all(services.watcher, owner, unfinished, _renderer(request)))
+    return _stream(request, events_of_all(services.watcher, owner, unfinished, _renderer(request)))
 
 
 def _renderer(request: Request) -> Any:
@@ -88,6 +91,20 @@ def _check_room(services: Services, principal: Principal) -> None:
         )
 
 
-def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+def _stream(request: Request, events: AsyncGenerator[bytes, None]) -> StreamingResponse:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+    return StreamingResponse(_allowed(request, events), headers=headers, media_type="text/event-stream")
+
+
+async def _allowed(request: Request, stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The same for as long as the key or the login holds; looked at as often as a heart beats."""
+    checked = time.monotonic()
+    async with contextlib.aclosing(stream):
+        async for piece in stream:
+            if time.monotonic() - checked > events.HEARTBEAT:
+                checked = time.monotonic()
+                try:
+                    await run_in_threadpool(principal_of, request)
+                except ApiError:
+                    return
+            yield piece
