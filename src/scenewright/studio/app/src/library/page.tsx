@@ -1,0 +1,167 @@
+/** Library: every finished video, found by words and tags. */
+import { useEffect, useState } from "preact/hooks";
+import { link } from "../api/events";
+import { ApiError } from "../api/http";
+import { getVideo } from "../api/videos";
+import { t, tn } from "../i18n";
+import { go, href, place } from "../router";
+import { put, video } from "../state/videos";
+import { say } from "../state/saying";
+import { Button } from "../ui/button";
+import { Empty } from "../ui/empty";
+import { Icon } from "../ui/icons";
+import { Card } from "./card";
+import { Detail } from "./detail";
+import { ImportButton } from "./importing";
+import { failed, find, findMore, findSoon, followFinished, hasMore, loading, picked, search, shown, tag, tags } from "./listing";
+
+function Tools() {
+  return (
+    <div class="library-tools" role="search">
+      <label class="search">
+        <Icon name="search" size={18} />
+        <span class="sr-only">{t("search")}</span>
+        <input
+          id="search"
+          type="search"
+          value={search.value}
+          placeholder={t("search.placeholder")}
+          onInput={(event) => {
+            search.value = event.currentTarget.value;
+            findSoon();
+          }}
+        />
+      </label>
+      {tags.value.length ? (
+        <div class="tag-filter">
+          <select
+            aria-label={t("tag")}
+            value={tag.value}
+            onChange={(event) => {
+              tag.value = event.currentTarget.value;
+              void find();
+            }}
+          >
+            <option value="">{t("tag.all")}</option>
+            {tags.value.map((one) => (
+              <option key={one} value={one}>
+                {one}
+              </option>
+            ))}
+          </select>
+        </div>
+      ) : null}
+      <ImportButton />
+    </div>
+  );
+}
+
+function Nothing() {
+  if (failed.value)
+    return (
+      <Empty icon="warn" title={t("library.failed")}>
+        <p>{failed.value}</p>
+        <Button onClick={() => void find()}>{t("try-again")}</Button>
+      </Empty>
+    );
+  if (search.value.trim() || tag.value)
+    return (
+      <Empty icon="search" title={t("library.no-match")}>
+        <p>{t("library.no-match.do")}</p>
+        <Button
+          onClick={() => {
+            search.value = "";
+            tag.value = "";
+            void find();
+          }}
+        >
+          {t("library.show-all")}
+        </Button>
+      </Empty>
+    );
+  return (
+    <Empty icon="library" title={t("library.empty")}>
+      <p>{t("library.empty.do")}</p>
+      <a class="button main" href={href("make")}>
+        <span>{t("library.empty.make")}</span>
+      </a>
+    </Empty>
+  );
+}
+
+function PickBar() {
+  const ids = picked.value;
+  if (ids.length === 0) return null;
+  const [a = "", b = ""] = ids;
+  return (
+    <div class="pick-bar" role="region" aria-label={t("page.compare")}>
+      <span>{ids.length === 2 ? t("compare.two") : t("compare.one-more")}</span>
+      <Button kind="quiet" onClick={() => (picked.value = [])}>
+        {t("clear")}
+      </Button>
+      <Button
+        kind="main"
+        icon="compare"
+        disabled={ids.length < 2}
+        onClick={() => {
+          picked.value = [];
+          go("compare", [], { a, b });
+        }}
+      >
+        {t("compare.do")}
+      </Button>
+    </div>
+  );
+}
+
+/** The video that the address names, fetched where it is not known yet. */
+function Opened({ id }: { id: string }) {
+  const [asked, setAsked] = useState("");
+  const known = video(id);
+  useEffect(() => {
+    if (known || asked === id) return;
+    setAsked(id);
+    getVideo(id).then(put, (error: unknown) => {
+      say(error instanceof ApiError ? error.message : String(error), { bad: true });
+      go("library");
+    });
+  }, [id, known]);
+  return known ? <Detail video={known} /> : null;
+}
+
+export function LibraryPage() {
+  useEffect(followFinished, []);
+  const live = link.value === "live";
+  useEffect(() => void find(), [live]);
+  const open = place.value.rest[0];
+  const videos = shown.value;
+  return (
+    <div class="library">
+      <header class="page-head">
+        <h1>{t("page.library")}</h1>
+        <span class="quiet">{videos.length ? tn("count.videos", videos.length) : ""}</span>
+        <Tools />
+      </header>
+      {videos.length ? (
+        <ul class="cards">
+          {videos.map((one) => (
+            <Card key={one.id} video={one} />
+          ))}
+        </ul>
+      ) : loading.value ? (
+        <p class="quiet">{t("loading")}</p>
+      ) : (
+        <Nothing />
+      )}
+      {hasMore.value && videos.length ? (
+        <p class="more-row">
+          <Button disabled={loading.value} onClick={() => void findMore()}>
+            {t("library.more")}
+          </Button>
+        </p>
+      ) : null}
+      <PickBar />
+      {open ? <Opened id={open} /> : null}
+    </div>
+  );
+}
