@@ -242,7 +242,6 @@ def _one_after_the_other(server: Server, client_number: int, run: int, videos: i
 def load() -> dict[str, Any]:
     """How 200 videos of 20 users come out while the worker is killed three times."""
     from scenewright.server.accounts import Accounts
-
     from scenewright.server.database import open_database
     from scenewright.server.jobs import JobQueue
 

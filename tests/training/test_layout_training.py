@@ -87,7 +87,7 @@ def test_a_planner_learns_a_handful_of_scenes(scenes, tmp_path, changes):
     batches = Batches(StreamConfig(**WORLD, shards=(scenes,), layouts="instead"), 8)
     batch = batches[999]
     for text, true in zip(batch.captions, batch.layouts, strict=True):
-        found = planner.plan(*embedder.embed_together([text, ""]), seed=3)
+        (found,) = planner.plan(*embedder.embed_together([text, ""]), [3])
         same = [labels["color"] for labels in found.labels] == [labels["color"] for labels in true.labels]
         right += same
         if same:
@@ -108,10 +108,14 @@ def test_the_same_seed_plans_the_same_and_another_does_not(family):
         else:
             planner.network.heads[0].bias[1] += 1
     words, mask = torch.randn(2, 4, 256), torch.ones(2, 4, dtype=torch.bool)
-    one, again, other = (planner.plan(words, mask, seed) for seed in (1, 1, 2))
+    one, again, other = (planner.plan(words, mask, [seed])[0] for seed in (1, 1, 2))
     assert one.labels == again.labels
     np.testing.assert_array_equal(one.boxes, again.boxes)
     assert len(one) != len(other) or one.labels != other.labels
+    together = planner.plan(words[[0, 0, 1, 1]], mask[[0, 0, 1, 1]], [1, 2])
+    for alone, planned in zip((one, other), together, strict=True):
+        assert alone.labels == planned.labels
+        np.testing.assert_allclose(alone.boxes, planned.boxes, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -276,13 +276,15 @@ class TextToVideo:
             return None
         count = len(prompts)
         features = torch.zeros(2 * count, config.slots, config.features)
-        for row, prompt in enumerate(prompts):
-            layout = prompt.layout
-            if layout is None and self.planner is not None and not prompt.given:
-                rows = [row, count + row]
-                layout = self.planner.plan(words[rows], mask[rows], prompt.seed)
-            if layout is not None:
-                features[row] = config.encode(layout)
+        layouts = {row: prompt.layout for row, prompt in enumerate(prompts) if prompt.layout is not None}
+        if self.planner is not None:
+            left = [row for row, prompt in enumerate(prompts) if row not in layouts and not prompt.given]
+            if left:
+                rows = left + [count + row for row in left]
+                planned = self.planner.plan(words[rows], mask[rows], [prompts[row].seed for row in left])
+                layouts |= dict(zip(left, planned, strict=True))
+        for row, layout in layouts.items():
+            features[row] = config.encode(layout)
         return features.to(self.device)
 
     def _check_layout(self, prompt: Prompt) -> None:

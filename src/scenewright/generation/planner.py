@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -77,49 +77,66 @@ class Planner:
         return replace(self, network=network, name=f"{self.name}-untrained")
 
     @torch.inference_mode()
-    def plan(self, words_BSE: torch.Tensor, mask_BS: torch.Tensor, seed: int) -> Layout:
-        """A layout for a text. ``words_BSE``: the encoder's vectors of the text, and of what it must not be,
-        float (2, S, E) with their mask. The same seed gives the same layout."""
+    def plan(self, words_BSE: torch.Tensor, mask_BS: torch.Tensor, seeds: Sequence[int]) -> list[Layout]:
+        """A layout for each of N texts. ``words_BSE``: the encoder's vectors of the texts, and then of what
+        each must not be, float (2 N, S, E) with their mask. The same seed gives the same layout."""
         network, layout = self.network, self.config.layout
         words, pooled = network.encode_text(words_BSE, mask_BS)
-        generator = keyed_generator(seed, "layout")
         if isinstance(network, LayoutDecoder):
-            choices = network.choose(words[:1], mask_BS[:1], generator, LEAST_SHARE)
-            # As in training, the tracks are made beside one place where nothing is, where there is one left.
-            used = min(layout.slots, int(choices[..., 0].sum()) + 1)
-            choices = choices[:, :used]
-
-            def tracks(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
-                told = choices.expand(len(z), -1, -1)
-                return network(z, sigma_B, told, words[rows], pooled[rows], mask_BS[rows])
-
-            noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
-            return layout.decode(network.write(choices, self._sampled(tracks, noise, seed))[0])
+            pairs = [[row, len(seeds) + row] for row in range(len(seeds))]
+            return [
+                self._decoded(network, words[rows], pooled[rows], mask_BS[rows], seed)
+                for rows, seed in zip(pairs, seeds, strict=True)
+            ]
 
         def features(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
             return network(z, sigma_B, words[rows], pooled[rows], mask_BS[rows])
 
-        noise = torch.randn((1, layout.features, layout.slots, 1, 1), generator=generator).to(words.device)
-        return layout.decode(self._sampled(features, noise, seed)[0, :, :, 0, 0].T)
+        shape = (1, layout.features, layout.slots, 1, 1)
+        noise = [torch.randn(shape, generator=keyed_generator(seed, "layout")) for seed in seeds]
+        made = self._sampled(features, torch.cat(noise).to(words.device), seeds)
+        return [layout.decode(one[:, :, 0, 0].T) for one in made]
+
+    def _decoded(
+        self,
+        network: LayoutDecoder,
+        words: torch.Tensor,
+        pooled: torch.Tensor,
+        mask: torch.Tensor,
+        seed: int,
+    ) -> Layout:
+        layout, generator = self.config.layout, keyed_generator(seed, "layout")
+        choices = network.choose(words[:1], mask[:1], generator, LEAST_SHARE)
+        # As in training, the tracks are made beside one place where nothing is, where there is one left.
+        used = min(layout.slots, int(choices[..., 0].sum()) + 1)
+        choices = choices[:, :used]
+
+        def tracks(z: torch.Tensor, sigma_B: torch.Tensor, rows: slice) -> torch.Tensor:
+            told = choices.expand(len(z), -1, -1)
+            return network(z, sigma_B, told, words[rows], pooled[rows], mask[rows])
+
+        noise = torch.randn((1, used, layout.track), generator=generator).to(words.device)
+        return layout.decode(network.write(choices, self._sampled(tracks, noise, [seed]))[0])
 
     def _sampled(
         self,
         predict: Callable[[torch.Tensor, torch.Tensor, slice], torch.Tensor],
         noise: torch.Tensor,
-        seed: int,
+        seeds: Sequence[int],
     ) -> torch.Tensor:
-        """``predict``: of z, the noise levels and the rows of the text and of what it must not be."""
+        """``predict``: of z, the noise levels and the rows of the texts and of what they must not be."""
+        count = len(seeds)
 
         def both(z: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-            x = predict(torch.cat([z, z]), z.new_full((2,), sigma), slice(0, 2))
-            return x[:1], x[1:]
+            x = predict(torch.cat([z, z]), z.new_full((2 * count,), sigma), slice(0, 2 * count))
+            return x[:count], x[count:]
 
         def positive_only(z: torch.Tensor, sigma: float, span: float = 0.0) -> torch.Tensor:
-            return predict(z, z.new_full((1,), sigma), slice(0, 1))
+            return predict(z, z.new_full((count,), sigma), slice(0, count))
 
         settings = self.settings
         denoise = guided(both, positive_only, settings.guidance_scale, settings.guidance_interval)
-        return solve(seeded(settings.sampler, [seed]), denoise, noise, settings.sigmas)
+        return solve(seeded(settings.sampler, seeds), denoise, noise, settings.sigmas)
 
 
 def new_network(config: LayoutPlannerConfig | LayoutDecoderConfig) -> LayoutPlanner | LayoutDecoder:

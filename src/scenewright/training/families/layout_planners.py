@@ -106,7 +106,7 @@ class LayoutPlannerFamily(Family):
             return None
         pictures = []
         for seed, text in enumerate(prompts):
-            plan = pipeline.plan(*self.embedder.embed_together([text, ""]), seed)
+            (plan,) = pipeline.plan(*self.embedder.embed_together([text, ""]), [seed])
             pictures.append(draw_layout(plan, 128, 128))
         return contact_sheet(pictures, captions=list(prompts), frames_per_clip=6, columns=1)
 
