@@ -24,7 +24,7 @@ def guarded(needed: None, tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-def test_one_signs_in_makes_and_signs_out(open_page: Any, guarded: Server) -> None:
+def test_one_signs_in_makes_and_signs_out(guarded: Server, open_page: Any) -> None:
     page = open_page(at=guarded.url, allow=("401",))
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     expect(page.get_by_role("navigation")).to_have_count(0)
@@ -41,3 +41,18 @@ def test_one_signs_in_makes_and_signs_out(open_page: Any, guarded: Server) -> No
     expect(page.locator(".queue-row")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_where_the_login_is_over_one_signs_in_again(guarded: Server, open_page: Any) -> None:
+    page = open_page(at=guarded.url, allow=("401",))
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_label("Password").press("Enter")
+    page.get_by_label("Prompt", exact=True).fill("a red ball rolls left")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Make video").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red ball rolls left")

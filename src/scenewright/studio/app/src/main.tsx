@@ -1,7 +1,7 @@
 /** The studio begins here. */
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { connect, link } from "./api/events";
+import { connect, disconnect, link } from "./api/events";
 import { session } from "./api/http";
 import { App } from "./app";
 import { loginNeeded, whoAmI } from "./login/page";
@@ -19,6 +19,7 @@ import "./styles/machine.css";
 
 session.onUnknown = () => {
   loginNeeded.value = true;
+  disconnect();
 };
 listen();
 announceProgress();

@@ -46,6 +46,13 @@ function polling(on: boolean): void {
   poll = on ? window.setInterval(() => void ask(), POLL) : undefined;
 }
 
+/** Ends the stream and the asking, until {@link connect}. */
+export function disconnect(): void {
+  source?.close();
+  source = null;
+  polling(false);
+}
+
 export function connect(): void {
   source?.close();
   const stream = new EventSource("/v1/events");
