@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help video test lint format docs bench constraints clean
+.PHONY: help video studio test lint format docs bench constraints clean
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
@@ -27,6 +27,9 @@ video: $(VENV)/.installed-base ## Make a video: PROMPT="a red ball rolls left" [
 	@if [ -z "$$PROMPT" ]; then echo 'say what to show: make video PROMPT="a red ball rolls left"' >&2; exit 2; fi
 	@if [ -n "$$OUT" ]; then set -- --overwrite -o "$$OUT"; else set -- -o videos/; fi; \
 	$(BIN)/scenewright generate "$$@" -- "$$PROMPT"
+
+studio: $(VENV)/.installed-serve ## Open the studio: make, steer, compare and keep videos in the browser
+	$(BIN)/scenewright studio
 
 test: lint ## Check style, types and layers, and run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
@@ -60,14 +63,19 @@ $(VENV)/.installed-base: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP) install --quiet -c constraints.txt -e .
 	@touch $@
 
+$(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo 'Installing the packages of the server into $(VENV); the first time takes a few minutes.' >&2
+	$(PIP) install --quiet -c constraints.txt -e '.[serve]'
+	@touch $(VENV)/.installed-base $@
+
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo 'Installing the packages and tools into $(VENV); the first time takes a few minutes.' >&2
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
-	@touch $(VENV)/.installed-base $@
+	@touch $(VENV)/.installed-base $(VENV)/.installed-serve $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(PIP) install --quiet -c constraints.txt -e '.[bench]'
-	@touch $(VENV)/.installed-base $(VENV)/.installed-dev $@
+	@touch $(VENV)/.installed-base $(VENV)/.installed-serve $(VENV)/.installed-dev $@
 
 $(BIN)/pip:
 	@if [ -z "$(PYTHON)" ]; then echo 'Python 3.11 or newer is needed; set PYTHON=/path/to/it' >&2; exit 2; fi
