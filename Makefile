@@ -11,7 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The build of the package itself is pinned too, where pip is new enough to know the setting.
 PIP := PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
-# Workers of the test run; each computes with one thread.
+# Workers of the test run; each computes with one thread. Browsers come last, by themselves: they wait for pages, and
+# not for what else the machine does.
 JOBS ?= 2
 
 # What the user typed, untouched by make: a $ or a quote in a prompt is a character of the prompt. It reaches
@@ -32,7 +33,8 @@ studio: $(VENV)/.installed-serve ## Open the studio: make, steer, compare and ke
 	$(BIN)/scenewright studio
 
 test: lint ## Check style, types and layers, and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser" $(PYTEST_ARGS) || [ $$? = 5 ]
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m browser $(PYTEST_ARGS) || [ $$? = 5 ]
 
 lint: $(VENV)/.installed-dev ## Check style, types and layers
 	$(BIN)/ruff format --check .

@@ -13,7 +13,8 @@ from scenewright.evaluation.given import kept
 from scenewright.evaluation.run import read_and_score
 from scenewright.evaluation.suites import SuitePrompt
 from scenewright.evaluation.systems import WorldSystem
-from scenewright.generation.loading import SHIPPED, load_pipeline
+from scenewright.generation.loading import load_pipeline
+from scenewright.generation.model_folder import SHIPPED
 
 PROMPTS = [
     "a red sphere rolls left",

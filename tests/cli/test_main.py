@@ -94,7 +94,7 @@ def test_version() -> None:
 def test_unknown_commands_and_options_suggest_close_ones(capsys: pytest.CaptureFixture[str]) -> None:
     message, code = error_of(capsys, "docter")
     assert (message, code) == (
-        "no such command 'docter'. Did you mean doctor or worker; see scenewright --help",
+        "no such command 'docter'. Did you mean doctor; see scenewright --help",
         2,
     )
     message, code = error_of(capsys, "doctor", "--jsn")

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the server needs scenewright[serve]")
 
-import serving
+import running_server
+from running_server import Running, running
 from scenewright.server.settings import ServerSettings
-from serving import Running, running
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ def server(tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """With a worker on the embedded model."""
-    with serving.working(tmp_path_factory.mktemp("server")) as started:
+    with running_server.working(tmp_path_factory.mktemp("server")) as started:
         yield started

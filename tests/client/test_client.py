@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from running_server import Running
 from scenewright import AsyncClient, Client
 from scenewright.cli.main import main
 from scenewright.client import ServerError, UnreachableServerError, Video, VideoFailedError
 from scenewright.client.sending import EventReader
 from scenewright.media import decode, probe
-from serving import Running
 
 PROMPT = "a red ball rolls left"
 FEW = {"num_inference_steps": 2, "num_frames": 8}

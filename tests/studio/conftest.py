@@ -75,3 +75,9 @@ def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the server needs scenewright[serve]")
 
+from running_server import Running, running
 from scenewright.server.settings import ServerSettings
-from serving import Running, running
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from running_server import Running
 from scenewright.server.api.content import byte_range
-from serving import Running
 
 CONTENT = b"\0\0\0\x18ftypmp42" + bytes(range(200)) * 20
 

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from running_server import Running
 from scenewright.client.sending import EventReader
 from scenewright.server import events
 from scenewright.server.events import Watcher, events_of_all
-from serving import Running
 
 
 class Stream:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from running_server import Running, running
 from scenewright.server.errors import ApiError
 from scenewright.server.forms import nested, parse_json
 from scenewright.server.requests import in_our_names
 from scenewright.server.settings import Limits, ServerSettings
-from serving import Running, running
 
 NAMES = st.text("abcdef", min_size=1, max_size=4)
 VALUES: Any = st.recursive(

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from running_server import working
 from scenewright.media import decode
-from serving import working
 
 openai = pytest.importorskip("openai", reason="the conformance suite needs the openai client")
 

@@ -13,13 +13,13 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from running_server import Running, running
 from scenewright.server.app import create_app
 from scenewright.server.estimates import Estimates
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.settings import Limits, ServerSettings
 from scenewright.server.video_request import VideoRequest
 from scenewright.server.worker import Worker
-from serving import Running, running
 
 PROMPT = "a large red ball rolls left, then it bumps into a small blue cube"
 

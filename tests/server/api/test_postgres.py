@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from running_server import running
 from scenewright.server.settings import ServerSettings
-from serving import running
 
 
 def test_the_api_on_postgresql(settings: ServerSettings, postgres: Callable[[str], str]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from running_server import Running, running
 from scenewright.server.accounts import Accounts
 from scenewright.server.database import open_database
 from scenewright.server.passwords import hash_password, password_fits
 from scenewright.server.security import COOKIE, CSRF_HEADER
 from scenewright.server.settings import Limits, ServerSettings, is_loopback
 from scenewright.server.tables import Job
-from serving import Running, running
 
 Headers = Callable[..., dict[str, str]]
 PASSWORD = "correct horse battery"

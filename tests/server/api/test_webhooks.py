@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from running_server import Running, running
 from scenewright.server.settings import ServerSettings
 from scenewright.server.tables import WebhookDelivery
 from scenewright.server.webhooks import WAITS, Deliverer, secret_of, signature
-from serving import Running, running
 
 
 class _Receiver(BaseHTTPRequestHandler):
