@@ -5,26 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_ANEW = {"Cache-Control": "no-cache"}
 
-class StudioFiles(StaticFiles):
-    """Paths without a file's ending are pages of the studio, which finds its way itself."""
+
+class _Assets(StaticFiles):
+    """Files whose names are hashes of what is in them."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if path.startswith("v1/"):
-            raise HTTPException(404)
-        try:
-            response = await super().get_response(path, scope)
-        except HTTPException as error:
-            if error.status_code != 404 or "." in path.rpartition("/")[2]:
-                raise
-            response = await super().get_response("index.html", scope)
-        hashed = path.startswith("assets/") and response.status_code in (200, 206, 304)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        response = await super().get_response(path, scope)
+        if response.status_code in (200, 206, 304):
+            response.headers.update(_FOR_EVER)
         return response
 
 
@@ -39,6 +35,19 @@ def static_folder() -> Path | None:
 
 
 def mount(app: FastAPI, folder: Path | None) -> None:
-    """Serve the files at ``/``, behind everything else; nothing where there are none."""
-    if folder is not None:
-        app.mount("/", StudioFiles(directory=folder, html=True), name="studio")
+    """Serve the files, each at its own path, so that every other path is the API's to answer; nothing where
+    there are none."""
+    if folder is None:
+        return
+    app.mount("/assets", _Assets(directory=folder / "assets"), name="assets")
+    for file in sorted(folder.iterdir()):
+        if file.is_file():
+            _serve(app, f"/{file.name}", file)
+    _serve(app, "/", folder / "index.html")
+
+
+def _serve(app: FastAPI, path: str, file: Path) -> None:
+    async def answer(request: Request) -> Response:
+        return FileResponse(file, headers=_ANEW)
+
+    app.add_route(path, answer, methods=["GET", "HEAD"], include_in_schema=False)
