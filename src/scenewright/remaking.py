@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 from collections.abc import Mapping
@@ -17,6 +16,8 @@ from scenewright.clip import Clip, GivenFrame, Prompt
 from scenewright.config import validation_summary
 from scenewright.media import MediaError, probe
 from scenewright.media.source import Source
+
+_HEAD = "data:image/webp;base64"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,23 @@ def inputs_of(
     return found
 
 
+def tells(facts: Mapping[str, Any]) -> bool:
+    """Whether the metadata of a file say how it was made."""
+    return isinstance(facts.get("prompt"), str) and isinstance(facts.get("model"), str)
+
+
+def picture_of(entry: Any) -> tuple[int, bytes]:
+    """Where a given picture is in the video, and its WebP file, of an entry of a file's ``inputs``.
+    ValueError: it is damaged."""
+    try:
+        head, _, data = entry["picture"].partition(",")
+        if head != _HEAD:
+            raise ValueError("a picture of another kind")
+        return int(entry["at"]), base64.b64decode(data, validate=True)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a damaged entry ({error})") from None
+
+
 def remake_of(source: Source) -> Remake:
     """What the file says of how it was made.
 
@@ -71,7 +89,7 @@ def remake_of(source: Source) -> Remake:
     """
     info = probe(source)
     facts = info.metadata
-    if not isinstance(facts.get("prompt"), str) or not isinstance(facts.get("model"), str):
+    if not tells(facts):
         raise MediaError(
             f"{info.name} does not say how it was made: it is not of scenewright, or what it said was removed"
         )
@@ -88,8 +106,9 @@ def remake_of(source: Source) -> Remake:
     given = []
     for entry in facts.get("inputs") or []:
         try:
-            given.append(GivenFrame(int(entry["at"]), _pixels(entry["picture"])))
-        except (KeyError, TypeError, ValueError, OSError):
+            at, content = picture_of(entry)
+            given.append(GivenFrame(at, _pixels(content)))
+        except (ValueError, OSError):
             notes.append("a picture that was given is damaged in it")
     if "given_frames" in facts and "inputs" not in facts and "extended" not in facts:
         notes.append("the pictures that were given are not in it")
@@ -130,17 +149,11 @@ def _picture(frame: np.ndarray) -> str:
 
     data = io.BytesIO()
     Image.fromarray(frame).save(data, "webp", lossless=True)
-    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
+    return f"{_HEAD},{base64.b64encode(data.getvalue()).decode()}"
 
 
-def _pixels(picture: str) -> np.ndarray:
+def _pixels(content: bytes) -> np.ndarray:
     from PIL import Image
 
-    head, _, data = picture.partition(",")
-    if head != "data:image/webp;base64":
-        raise ValueError("not a picture of ours")
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=["WEBP"]) as image:
-            return np.asarray(image.convert("RGB"))
-    except binascii.Error as error:
-        raise ValueError(str(error)) from None
+    with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
+        return np.asarray(image.convert("RGB"))

@@ -88,7 +88,7 @@ def test_a_server_that_cannot_serve_says_why(
 def test_a_studio_without_pages_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scenewright.server.api.studio.static_folder", lambda: None)
+    monkeypatch.setattr("scenewright.studio.static_folder", lambda: None)
     assert main(["studio", "--port", "0", "--folder", str(tmp_path)]) == 2
     assert "no studio's pages" in capsys.readouterr().err
 
@@ -101,7 +101,7 @@ def test_the_studio_opens_where_it_is_served(tmp_path: Path, monkeypatch: pytest
         given.append(settings)
         ready("http://127.0.0.1:8123")
 
-    monkeypatch.setattr("scenewright.server.api.studio.static_folder", lambda: tmp_path)
+    monkeypatch.setattr("scenewright.studio.static_folder", lambda: tmp_path)
     monkeypatch.setattr("scenewright.server.running.run", run)
     monkeypatch.setattr("click.launch", opened.append)
     assert main(["studio", "--port", "0", "--folder", str(tmp_path), "--device", "cpu"]) == 0

@@ -11,6 +11,10 @@ from scenewright.cli.console import note
 #: Where the studio keeps its queue and its files.
 FOLDER = "runs/studio"
 
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one."
+)
+
 
 @click.command()
 @click.option(
@@ -19,9 +23,7 @@ FOLDER = "runs/studio"
     show_default=True,
     help="Where to listen. Anywhere but on this machine needs --accounts.",
 )
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one."
-)
+@port_option
 @click.option(
     "--folder",
     type=click.Path(file_okay=False),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from scenewright.cli.serve import FOLDER, serve
+from scenewright.cli.serve import FOLDER, port_option, serve
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one."
-)
+@port_option
 @click.option(
     "--folder",
     type=click.Path(file_okay=False),
@@ -32,7 +30,7 @@ def studio(ctx: click.Context, port: int, folder: str, devices: tuple[str, ...],
       scenewright studio
       scenewright studio --port 0 --folder my-videos
     """
-    from scenewright.server.api.studio import static_folder
+    from scenewright.studio import static_folder
 
     if static_folder() is None:
         raise click.UsageError("this installation has no studio's pages; scenewright serve has the API alone")

@@ -79,7 +79,7 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
     # What is spelled out comes before what any id fits.
     for module in (derived, imports, streams, content, actions, videos, models, machine, prompts, account):
         app.include_router(module.router, dependencies=known)
-    studio.mount(app, studio_folder or studio.static_folder())
+    studio.mount(app, studio_folder)
     app.add_middleware(Guard, services=services)
     return app
 

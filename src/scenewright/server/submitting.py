@@ -25,7 +25,7 @@ from scenewright.server.references import UnreachableError, check_url
 from scenewright.server.requests import FILES, CreateVideo, Options, Reference, in_our_names
 from scenewright.server.services import Services, base_url, services_of
 from scenewright.server.tables import Job
-from scenewright.server.video_request import Kind
+from scenewright.server.video_request import Kind, VideoRequest
 from scenewright.server.videos import Video
 
 B = TypeVar("B", bound=BaseModel)
@@ -89,7 +89,7 @@ async def create(request: Request, principal: Principal) -> Video:
         }
         # Everything that can be refused is refused before anything is fetched or stored.
         blank = dict.fromkeys(wanted, "0" * 64)
-        plan(options, options.prompt, facts, services.settings.limits, model=model, inputs=blank)
+        planned = plan(options, options.prompt, facts, services.settings.limits, model=model, inputs=blank)
         key = await idempotency(request, asked, "create")
         if (earlier := await repeated(request, principal, key)) is not None:
             return earlier
@@ -99,34 +99,29 @@ async def create(request: Request, principal: Principal) -> Video:
             for name, given in wanted.items()
             if isinstance(given, UploadFile | Reference)
         }
-    return await submit(
-        request, principal, options, options.prompt, model, facts, inputs=inputs, idempotency_key=key
-    )
+    planned = planned.model_copy(update=inputs)
+    return await submit(request, principal, options, planned, idempotency_key=key)
 
 
 async def submit(
     request: Request,
     principal: Principal,
     options: Options,
-    prompt: str,
-    model: str,
-    facts: ModelFacts,
+    planned: VideoRequest,
     *,
     kind: Kind = "generate",
-    inputs: Mapping[str, str] | None = None,
     remixed_from: str | None = None,
     idempotency_key: tuple[str, str] | None = None,
 ) -> Video:
     """Queue it; the video as it is then."""
     services = services_of(request)
-    wanted = plan(options, prompt, facts, services.settings.limits, model=model, kind=kind, inputs=inputs)
     days = services.settings.expire_days
 
     def put() -> tuple[Job, int | None]:
         try:
             job = services.queue.submit(
                 principal.owner_id,
-                wanted,
+                planned,
                 priority=options.priority,
                 kind=kind,
                 remixed_from=remixed_from,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from scenewright.config import Config, fingerprint
+from scenewright.remaking import tells
 
 Kind = Literal["generate", "extend"]
 
@@ -91,7 +92,7 @@ def request_of(metadata: Mapping[str, Any], **changes: Any) -> VideoRequest:
     Raises:
         ValueError: it does not say what made it.
     """
-    if not isinstance(metadata.get("prompt"), str) or not isinstance(metadata.get("model"), str):
+    if not tells(metadata):
         raise ValueError("the file does not say how it was made; it has no prompt and model in its metadata")
     settings = metadata.get("settings") or {}
     given = {name: metadata.get(name) for name in ("width", "height", "num_frames", "fps")}

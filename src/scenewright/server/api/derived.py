@@ -67,17 +67,9 @@ async def remix_video(request: Request, video_id: str, principal: Writer) -> Res
     if (earlier := await repeated(request, principal, key)) is not None:
         return answer(earlier)
     await admit(services, principal, options)
-    video = await submit(
-        request,
-        principal,
-        options,
-        options.prompt,
-        model,
-        facts,
-        inputs=before.inputs,
-        remixed_from=source.id,
-        idempotency_key=key,
-    )
+    limits = services.settings.limits
+    planned = plan(options, options.prompt, facts, limits, model=model, inputs=before.inputs)
+    video = await submit(request, principal, options, planned, remixed_from=source.id, idempotency_key=key)
     return answer(video)
 
 
@@ -105,9 +97,12 @@ async def extend_video(request: Request, principal: Writer) -> Response:
         source = None
         if options.video is not None:
             source = await run_in_threadpool(_completed, services, options.video.id, principal)
+            if options.wanted_size == (None, None):
+                options = options.model_copy(update={"width": source.width, "height": source.height})
         model, facts = chosen_model(services, options.model or (source.model if source else None))
         limits = services.settings.limits
-        plan(options, options.prompt, facts, limits, model=model, kind="extend", inputs={"video": "0" * 64})
+        blank = {"video": "0" * 64}
+        planned = plan(options, options.prompt, facts, limits, model=model, kind="extend", inputs=blank)
         key = await idempotency(request, asked, "extend")
         if (earlier := await repeated(request, principal, key)) is not None:
             return answer(earlier)
@@ -115,8 +110,6 @@ async def extend_video(request: Request, principal: Writer) -> Response:
         if source is not None:
             assert source.video_hash is not None
             digest = source.video_hash
-            if options.wanted_size == (None, None):
-                options = options.model_copy(update={"width": source.width, "height": source.height})
         else:
             assert upload is not None
             digest = await services.uploads.video(principal.owner_id, upload)
@@ -124,11 +117,8 @@ async def extend_video(request: Request, principal: Writer) -> Response:
         request,
         principal,
         options,
-        options.prompt,
-        model,
-        facts,
+        planned.model_copy(update={"video": digest}),
         kind="extend",
-        inputs={"video": digest},
         remixed_from=None if source is None else source.id,
         idempotency_key=key,
     )

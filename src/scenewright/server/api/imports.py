@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from scenewright.remaking import picture_of
 from scenewright.server.accounts import Principal
 from scenewright.server.api.videos import Writer
 from scenewright.server.errors import ApiError, bad_request, described
@@ -127,13 +127,12 @@ def _pictures(services: Services, principal: Principal, facts: Mapping[str, Any]
     entries = facts.get("inputs")
     for entry in entries if isinstance(entries, list) else []:
         try:
-            head, _, data = entry["picture"].partition(",")
-            content = base64.b64decode(data, validate=True)
-            name = {0: "input_reference", -1: "last_frame"}[entry["at"]]
+            at, content = picture_of(entry)
+            name = {0: "input_reference", -1: "last_frame"}[at]
             media_type = services.uploads.checked_picture(content, name)
-            if head != f"data:{media_type};base64":
+            if media_type != "image/webp":
                 continue
-        except (KeyError, TypeError, ValueError, AttributeError, ApiError):
+        except (KeyError, ValueError, ApiError):
             continue  # one that cannot be taken is told as missing
         found[name] = services.uploads.keep(principal.owner_id, content, media_type)
     return found

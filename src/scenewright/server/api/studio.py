@@ -10,6 +10,8 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from scenewright.studio import static_folder
+
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ANEW = {"Cache-Control": "no-cache"}
 
@@ -24,19 +26,10 @@ class _Assets(StaticFiles):
         return response
 
 
-def static_folder() -> Path | None:
-    """Where the studio's built files are; None where it is not there or not built."""
-    try:
-        from scenewright import studio
-    except ImportError:
-        return None
-    folder: Path | None = getattr(studio, "static_folder", lambda: None)()
-    return folder
-
-
 def mount(app: FastAPI, folder: Path | None) -> None:
     """Serve the files, each at its own path, so that every other path is the API's to answer; nothing where
-    there are none."""
+    there are none. ``folder``: of other files than the package's."""
+    folder = folder or static_folder()
     if folder is None:
         return
     app.mount("/assets", _Assets(directory=folder / "assets"), name="assets")

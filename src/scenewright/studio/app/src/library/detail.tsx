@@ -11,7 +11,7 @@ import { say } from "../state/saying";
 import { Button, IconButton } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
-import { still } from "../ui/motion";
+import { Player } from "../ui/player";
 import { ProgressLine } from "../ui/progress";
 import { GoOn } from "./going-on";
 import { family, learnFamily, type Branch } from "./lineage";
@@ -111,17 +111,7 @@ export function Detail({ video }: { video: Video }) {
       <div class="detail">
         <div class="detail-show">
           {video.status === "completed" ? (
-            <video
-              key={video.id}
-              src={content(video.id)}
-              poster={content(video.id, "thumbnail")}
-              controls
-              loop
-              muted
-              autoplay={!still.value}
-              playsInline
-              aria-label={video.prompt}
-            />
+            <Player key={video.id} video={video} />
           ) : (
             <div class="detail-wait">
               {video.preview ? <img src={video.preview} alt="" /> : null}

@@ -1,13 +1,13 @@
 /** The large picture: the video that is being made as it clears up, or the one chosen. */
 import { useComputed } from "@preact/signals";
-import { content, download } from "../api/videos";
+import { download } from "../api/videos";
 import type { Video } from "../api/types";
 import { number, t } from "../i18n";
 import { href } from "../router";
 import { all, queue, video as videoOf } from "../state/videos";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icons";
-import { still } from "../ui/motion";
+import { Player } from "../ui/player";
 import { ProgressLine } from "../ui/progress";
 import { Commands } from "./commands";
 import { change, draft } from "./draft";
@@ -16,20 +16,7 @@ import { onStage } from "./submitting";
 const EXAMPLES = ["example.1", "example.2", "example.3"] as const;
 
 function Picture({ video }: { video: Video }) {
-  if (video.status === "completed")
-    return (
-      <video
-        key={video.id}
-        src={content(video.id)}
-        poster={content(video.id, "thumbnail")}
-        controls
-        loop
-        muted
-        autoplay={!still.value}
-        playsInline
-        aria-label={video.prompt}
-      />
-    );
+  if (video.status === "completed") return <Player key={video.id} video={video} />;
   if (video.preview) return <img class="is-preview" src={video.preview} alt={t("preview-of", { prompt: video.prompt })} />;
   return (
     <div class="stage-wait">
