@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 #: An API answers from many threads at once.
 _POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 40}
+
+#: How long a transaction waits for others of the same file.
+_SQLITE_SECONDS = 30.0
 
 #: Keys of PostgreSQL's advisory locks: who changes the schema, and who takes jobs.
 SCHEMA_LOCK, CLAIM_LOCK = 0x5CE7E01, 0x5CE7E02
@@ -97,7 +101,7 @@ def connect(url: str) -> Engine:
                 "a queue is shared by processes and so needs a file, such as sqlite:///jobs.sqlite"
             )
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": 30}, **_POOL)
+        engine = create_engine(parsed, connect_args={"timeout": _SQLITE_SECONDS}, **_POOL)
     except (ArgumentError, NoSuchModuleError):
         raise DatabaseError(
             f"{_shown(url)} is no URL of a database; use sqlite:///PATH or postgresql://…"
@@ -154,13 +158,27 @@ def _upgrade(connection: Connection) -> None:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    # WAL lets readers go on while one writes. NORMAL: what is committed survives any kill of a process.
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _turn_to_wal(cursor)
+    # What is committed survives any kill of a process.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
     # SQLite's own knows ASCII alone, and searching goes by it.
     connection.create_function("lower", 1, lambda text: text and str(text).lower(), deterministic=True)
+
+
+def _turn_to_wal(cursor: Any) -> None:
+    """Readers go on while one writes. SQLite does not wait for others when it turns a new file to WAL, its
+    timeout notwithstanding: it is waited for here."""
+    end = time.monotonic() + _SQLITE_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def _begin_sqlite(connection: Connection) -> None:
