@@ -92,6 +92,7 @@ class JobQueue(Claims, Lists):
                             created_at=self.now(),
                         )
                     )
+                    session.flush()  # whoever uses the same key waits here, and not for the clock
                 session.add(job)
                 job.position = float(self._changed(session, job))
             return job

@@ -60,9 +60,9 @@ def stored_bytes(database: Database, owner_id: str) -> int:
 
 def queued_jobs(database: Database, owner_id: str) -> int:
     """How many videos of a user wait or are being made."""
-    with database.read() as session:
-        waiting = Job.status.in_(("queued", "running", "paused")) & Job.deleted_at.is_(None)
-        return session.scalar(select(func.count()).where(Job.owner_id == owner_id, waiting)) or 0
+    waiting = Job.status.in_(("queued", "running", "paused")) & Job.deleted_at.is_(None)
+    with database.engine.connect() as connection:
+        return connection.scalar(select(func.count()).where(Job.owner_id == owner_id, waiting)) or 0
 
 
 def check_room(database: Database, owner_id: str, limits: Limits, more: int = 0, jobs: int = 1) -> None:

@@ -80,7 +80,10 @@ def run(
         supervisor.start()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            asyncio.run(_serve(server, listener, ready))
+            # uvloop where it is installed: asyncio's own wakes up for a thread with the interpreter's lock
+            # in hand, and the two then wait for each other.
+            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+                runner.run(_serve(server, listener, ready))
         except KeyboardInterrupt:
             pass  # uvicorn has ended as it should
         finally:

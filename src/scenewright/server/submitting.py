@@ -93,7 +93,9 @@ async def create(request: Request, principal: Principal) -> Video:
         key = await idempotency(request, asked, "create")
         if (earlier := await repeated(request, principal, key)) is not None:
             return earlier
-        await admit(services, principal, options, more=body_bytes(request))
+        await admit(services, principal, options)
+        if wanted:
+            await room_for_files(request, principal)
         inputs = {
             name: await services.uploads.picture(principal.owner_id, given, name)
             for name, given in wanted.items()
@@ -113,11 +115,12 @@ async def submit(
     remixed_from: str | None = None,
     idempotency_key: tuple[str, str] | None = None,
 ) -> Video:
-    """Queue it; the video as it is then."""
+    """Queue it; the video as it is then. ApiError (429): too many wait, or too much is stored."""
     services = services_of(request)
     days = services.settings.expire_days
 
     def put() -> tuple[Job, int | None]:
+        check_room(services.database, principal.owner_id, services.settings.limits)
         try:
             job = services.queue.submit(
                 principal.owner_id,
@@ -150,9 +153,8 @@ def chosen_model(services: Services, name: str | None) -> tuple[str, ModelFacts]
     return model, facts
 
 
-async def admit(services: Services, principal: Principal, options: Options, more: int = 0) -> None:
-    """ApiError: 403 for a priority above one's rights, 400 for a callback that leads inside, 429 for too
-    much."""
+async def admit(services: Services, principal: Principal, options: Options) -> None:
+    """ApiError: 403 for a priority above one's rights, 400 for a callback that leads inside."""
     if options.priority > 0 and not principal.is_admin:
         raise ApiError(
             403, "only administrators set a priority above 0", code="insufficient_scope", param="priority"
@@ -162,13 +164,14 @@ async def admit(services: Services, principal: Principal, options: Options, more
             await check_url(options.callback_url, loopback=services.private)
         except UnreachableError as error:
             raise bad_request(str(error), "callback_url", "invalid_url") from None
-    await run_in_threadpool(check_room, services.database, principal.owner_id, services.settings.limits, more)
 
 
-def body_bytes(request: Request) -> int:
-    """The length of a body as it was declared."""
+async def room_for_files(request: Request, principal: Principal) -> None:
+    """Before files are fetched or stored. ApiError (429): there is no room for what the body declares."""
+    services = services_of(request)
     declared = request.headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() else 0
+    more = int(declared) if declared.isdecimal() else 0
+    await run_in_threadpool(check_room, services.database, principal.owner_id, services.settings.limits, more)
 
 
 async def idempotency(request: Request, asked: Asked, operation: str) -> tuple[str, str] | None:

@@ -19,10 +19,10 @@ from scenewright.server.services import Services, services_of
 from scenewright.server.submitting import (
     admit,
     asked_of,
-    body_bytes,
     chosen_model,
     idempotency,
     repeated,
+    room_for_files,
     submit,
 )
 from scenewright.server.tables import Job
@@ -106,7 +106,8 @@ async def extend_video(request: Request, principal: Writer) -> Response:
         key = await idempotency(request, asked, "extend")
         if (earlier := await repeated(request, principal, key)) is not None:
             return answer(earlier)
-        await admit(services, principal, options, more=body_bytes(request))
+        await admit(services, principal, options)
+        await room_for_files(request, principal)
         if source is not None:
             assert source.video_hash is not None
             digest = source.video_hash
