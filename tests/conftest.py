@@ -14,6 +14,14 @@ from scenewright.text.tokenizer import Tokenizer
 CORPUS = [f"a {c} {s} {m}" for c in ("red", "blue") for s in ("ball", "cube") for m in ("rolls", "falls")] * 4
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_corpus():
+    """Fitting the tokenizer to 20,000 captions is slow; a few hundred do here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenewright.training.vocabulary.CORPUS", 300)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_pipeline() -> TextToVideo:
     """A small network with random weights in every layer: what it makes depends on every input."""
