@@ -20,6 +20,7 @@ from scenewright.server import errors
 from scenewright.server.api import (
     account,
     actions,
+    answering,
     content,
     derived,
     health,
@@ -27,7 +28,9 @@ from scenewright.server.api import (
     machine,
     models,
     prompts,
+    rounds,
     streams,
+    studies,
     studio,
     videos,
 )
@@ -37,6 +40,12 @@ from scenewright.server.services import Services
 from scenewright.server.settings import ServerSettings
 
 log = logging.getLogger(__name__)
+
+#: What is spelled out comes before what any id fits.
+_MODULES = (
+    derived, imports, streams, content, actions, videos, studies, answering, rounds,
+    models, machine, prompts, account,
+)  # fmt: skip
 
 #: Seconds between two times that old uploads are removed.
 _TIDY_EVERY = 3600.0
@@ -76,8 +85,7 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     known = [Depends(bearer), Depends(cookie)]
-    # What is spelled out comes before what any id fits.
-    for module in (derived, imports, streams, content, actions, videos, models, machine, prompts, account):
+    for module in _MODULES:
         app.include_router(module.router, dependencies=known)
     studio.mount(app, studio_folder)
     app.add_middleware(Guard, services=services)

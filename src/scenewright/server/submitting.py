@@ -95,7 +95,7 @@ async def create(request: Request, principal: Principal) -> Video:
             return earlier
         await admit(services, principal, options)
         if wanted:
-            await room_for_files(request, principal)
+            await make_room(request, principal)
         inputs = {
             name: await services.uploads.picture(principal.owner_id, given, name)
             for name, given in wanted.items()
@@ -114,8 +114,11 @@ async def submit(
     kind: Kind = "generate",
     remixed_from: str | None = None,
     idempotency_key: tuple[str, str] | None = None,
+    id: str | None = None,
+    hidden: bool = False,
 ) -> Video:
-    """Queue it; the video as it is then. ApiError (429): too many wait, or too much is stored."""
+    """Queue it; the video as it is then. ``id`` and ``hidden`` as for :meth:`.JobQueue.submit`. ApiError
+    (429): too many wait, or too much is stored."""
     services = services_of(request)
     days = services.settings.expire_days
 
@@ -134,6 +137,8 @@ async def submit(
                 tags=options.tags,
                 expires_at=None if days is None else time.time() + days * 86400,
                 idempotency=idempotency_key,
+                id=id,
+                hidden=hidden,
             )
         except IdempotencyConflict as error:
             raise key_conflict(error) from None
@@ -166,12 +171,13 @@ async def admit(services: Services, principal: Principal, options: Options) -> N
             raise bad_request(str(error), "callback_url", "invalid_url") from None
 
 
-async def room_for_files(request: Request, principal: Principal) -> None:
-    """Before files are fetched or stored. ApiError (429): there is no room for what the body declares."""
-    services = services_of(request)
+async def make_room(request: Request, principal: Principal, jobs: int = 1) -> None:
+    """Before anything is fetched, stored or queued. ApiError (429): there is no room for so many videos, or
+    for what the body declares."""
+    services, limits = services_of(request), services_of(request).settings.limits
     declared = request.headers.get("content-length", "")
     more = int(declared) if declared.isdecimal() else 0
-    await run_in_threadpool(check_room, services.database, principal.owner_id, services.settings.limits, more)
+    await run_in_threadpool(check_room, services.database, principal.owner_id, limits, more, jobs)
 
 
 async def idempotency(request: Request, asked: Asked, operation: str) -> tuple[str, str] | None:
