@@ -23,7 +23,7 @@ from scenewright.server.requests import Choices, Options
 from scenewright.server.services import Services, services_of
 from scenewright.server.studies import ClosedStudyError
 from scenewright.server.study_requests import options_of
-from scenewright.server.submitting import admit, chosen_model, make_room, submit
+from scenewright.server.submitting import admit, chosen_model, require_room, submit
 from scenewright.server.tables import Job, StudyAnswer, StudyRound, StudyRow
 from scenewright.server.video_request import VideoRequest
 from scenewright.server.videos import progress_of
@@ -57,7 +57,7 @@ async def begin_round(
     planned = {label: _planned(services, study, label, prompt, seed) for label in study.contestants or {}}
     options = next(iter(planned.values()))[0]
     await admit(services, principal, options)
-    await make_room(request, principal, jobs=2)
+    await require_room(request, principal, jobs=2)
     round = await run_in_threadpool(_drawn, services, principal, study.id, list(planned), prompt, rater)
     # In an order that has nothing to do with the sides.
     for place in _CHANCE.sample(range(2), 2):

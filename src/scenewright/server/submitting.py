@@ -95,7 +95,7 @@ async def create(request: Request, principal: Principal) -> Video:
             return earlier
         await admit(services, principal, options)
         if wanted:
-            await make_room(request, principal)
+            await require_room(request, principal)
         inputs = {
             name: await services.uploads.picture(principal.owner_id, given, name)
             for name, given in wanted.items()
@@ -171,7 +171,7 @@ async def admit(services: Services, principal: Principal, options: Options) -> N
             raise bad_request(str(error), "callback_url", "invalid_url") from None
 
 
-async def make_room(request: Request, principal: Principal, jobs: int = 1) -> None:
+async def require_room(request: Request, principal: Principal, jobs: int = 1) -> None:
     """Before anything is fetched, stored or queued. ApiError (429): there is no room for so many videos, or
     for what the body declares."""
     services, limits = services_of(request), services_of(request).settings.limits

@@ -21,8 +21,8 @@ from scenewright.server.submitting import (
     asked_of,
     chosen_model,
     idempotency,
-    make_room,
     repeated,
+    require_room,
     submit,
 )
 from scenewright.server.tables import Job
@@ -107,7 +107,7 @@ async def extend_video(request: Request, principal: Writer) -> Response:
         if (earlier := await repeated(request, principal, key)) is not None:
             return answer(earlier)
         await admit(services, principal, options)
-        await make_room(request, principal)
+        await require_room(request, principal)
         if source is not None:
             assert source.video_hash is not None
             digest = source.video_hash
