@@ -110,6 +110,32 @@ def test_one_that_always_wins_has_a_finite_strength_and_what_is_apart_is_refused
         fit_preferences([Vote("p", "x", "x", "tie")])
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
+def test_votes_that_all_agree_settle_it_as_soon_as_a_sign_test_would(count):
+    votes = [Vote(f"{i}", *("ab" if i % 2 else "ba"), "first" if i % 2 else "second") for i in range(count)]
+    found = fit_preferences(votes)
+    assert found.ranking == ["a", "b"]
+    assert (found.ties == []) == (binomtest(count, count).pvalue < 0.05)
+    assert found.win_rates["a"].high - found.win_rates["a"].low > 0.5 / count
+
+
+def test_intervals_from_few_prompts_hold_the_true_rate():
+    rng, held = np.random.default_rng(3), 0
+    for _ in range(60):
+        wins = rng.random(12) < 0.8
+        votes = [Vote(f"{i}", "a", "b", "first" if won else "second") for i, won in enumerate(wins)]
+        votes = [
+            v if i % 2 else v._replace(first="b", second="a", outcome=_turned(v)) for i, v in enumerate(votes)
+        ]
+        rate = fit_preferences(votes, resamples=150).win_rates["a"]
+        held += rate.low <= 0.8 <= rate.high
+    assert held >= 54
+
+
+def _turned(vote: Vote) -> str:
+    return "second" if vote.outcome == "first" else "first"
+
+
 def test_a_ranking_is_a_vote_of_each_pair():
     votes = ranking_votes("p", ["best", "middle", "worst"], "me")
     pairs = [(v.first, v.second) for v in votes]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -60,6 +60,10 @@ def fit_preferences(
 ) -> Preferences:
     """Strengths with 95 % intervals from a bootstrap over prompts: votes on one prompt are not independent.
 
+    Few prompts, or votes that all agree, would let a bootstrap look too sure. What is drawn from therefore
+    also has two imagined prompts of each pair that was compared, one that either wins, as Agresti and Coull
+    (1998) add successes and failures to a share.
+
     Raises:
         ValueError: no votes, or systems that no chain of votes connects.
     """
@@ -71,8 +75,9 @@ def fit_preferences(
     table = _table(votes, systems, prompts)
     fitted = _fit(table.sum(0), len(systems), ridge)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(prompts), np.full(len(prompts), 1 / len(prompts)), size=resamples)
-    again = np.array([_fit(np.tensordot(counts, table, 1), len(systems), ridge) for counts in drawn])
+    pool = np.concatenate([table, _imagined(table)])
+    drawn = rng.multinomial(len(pool), np.full(len(pool), 1 / len(pool)), size=resamples)
+    again = np.array([_fit(np.tensordot(counts, pool, 1), len(systems), ridge) for counts in drawn])
     n, k = len(votes), len(systems)
     rates, rates_again = _win_rates(fitted[:k]), np.array([_win_rates(row[:k]) for row in again])
     clusters = len(prompts)
@@ -111,6 +116,20 @@ def _table(votes: Sequence[Vote], systems: Sequence[str], prompts: Sequence[str]
     for vote in votes:
         table[row[vote.prompt], place[vote.first], place[vote.second], _OUTCOMES.index(vote.outcome)] += 1
     return table
+
+
+def _imagined(table: np.ndarray) -> np.ndarray:
+    """Two prompts of each pair with as many votes as its prompts have on average, on both sides alike: one
+    has them all for the one, one for the other."""
+    both = table.sum(3) + table.sum(3).swapaxes(1, 2)
+    made = []
+    for a, b in combinations(range(table.shape[1]), 2):
+        if (voted := both[:, a, b][both[:, a, b] > 0]).size:
+            for better, worse in ((a, b), (b, a)):
+                prompt = np.zeros(table.shape[1:])
+                prompt[better, worse, 0] = prompt[worse, better, 1] = voted.mean() / 2
+                made.append(prompt)
+    return np.array(made)
 
 
 def _fit(counts: np.ndarray, k: int, ridge: float) -> np.ndarray:
