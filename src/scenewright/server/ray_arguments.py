@@ -6,17 +6,17 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from scenewright.config import load_recipe
-from scenewright.server.claims import Patience
-from scenewright.server.making import Rhythm
 from scenewright.server.settings import Offer, ServerSettings, is_loopback
-from scenewright.server.worker import WorkerSettings
+
+if TYPE_CHECKING:
+    from scenewright.server.worker import WorkerSettings
 
 
 class RayArguments(Offer):
@@ -48,6 +48,11 @@ class RayArguments(Offer):
         return self
 
     def worker_settings(self) -> WorkerSettings:
+        """Those of each worker."""
+        from scenewright.server.claims import Patience
+        from scenewright.server.making import Rhythm
+        from scenewright.server.worker import WorkerSettings
+
         return WorkerSettings(
             batch=self.batch,
             patience=Patience(lease=self.lease, attempts=self.attempts),

@@ -1,5 +1,8 @@
-"""The server and its workers on Ray Serve: ``serve run scenewright.server.ray_serve:application key=value``, or a
-config file of Serve's that names the same import path.
+"""The server and its workers on Ray Serve, by Serve's own tools:
+
+    serve run scenewright.server.ray_serve:application queue=postgresql://… store=s3://… workers=2
+
+or a config file of Serve's that names the same import path.
 
 One deployment answers requests, the other makes videos. They share the database and the file store and
 nothing else, as everywhere; Serve places their replicas, looks after them and replaces those that die.
@@ -24,12 +27,10 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scenewright.server.app import app_of
-from scenewright.server.loaded import checked_device
 from scenewright.server.ray_arguments import RayArguments, arguments_of
 from scenewright.server.ray_policy import WANTED, by_queue, workers_for
 from scenewright.server.running import GRACE, open_services, usual_devices
 from scenewright.server.supervisor import GRACE as WORKER_GRACE
-from scenewright.server.worker import open_worker
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ def application(given: dict[str, Any]) -> Application:
         serve.ingress(_builder(arguments))(),
         name="API",
         num_replicas=arguments.api_replicas,
+        # It waits for the database most of the time, and must not wait for the workers' cores.
+        ray_actor_options={"num_cpus": 0},
         # An event stream is a request that lasts.
         max_ongoing_requests=arguments.limits.events + _REQUESTS,
         graceful_shutdown_timeout_s=GRACE,
@@ -131,6 +134,10 @@ class WorkerReplica:
     """A worker on one device, in a thread, for as long as Serve wants it."""
 
     def __init__(self, arguments: RayArguments) -> None:
+        # Only these processes need torch.
+        from scenewright.server.loaded import checked_device
+        from scenewright.server.worker import open_worker
+
         arguments.check_machines(machines())
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("scenewright").setLevel(logging.INFO)
