@@ -26,6 +26,7 @@ from ray import serve
 
 from scenewright.client import Client
 from scenewright.server import ray_serve
+from scenewright.server.claims import Patience
 from scenewright.server.database import open_database
 from scenewright.server.jobs import JobQueue
 from scenewright.server.ray_arguments import RayArguments, arguments_of
@@ -34,7 +35,7 @@ from scenewright.server.ray_serve import DeploymentError, WorkerReplica, applica
 from scenewright.server.store import FileStore
 from scenewright.server.video_request import VideoRequest
 
-SHORT = {"num_frames": 4, "num_inference_steps": 60}
+SHORT = {"num_frames": 4, "num_inference_steps": 24}
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
@@ -87,7 +88,7 @@ def test_one_of_two_workers_is_killed_in_the_middle_of_a_job(
     given |= {"workers": "2", "api_replicas": 2, "batch": 1, "lease": 3, "keep_every": 0.1, "cpus": 0.5}
     address = serving("127.0.0.1")
     serve.run(application(given), name="videos")
-    queue, store = JobQueue(open_database(url)), FileStore(tmp_path / "files")
+    queue, store = JobQueue(open_database(url), Patience(lease=3)), FileStore(tmp_path / "files")
     made_by: dict[str, set[str]] = {}
 
     def running() -> dict[str, Any]:
@@ -181,8 +182,20 @@ def test_arguments_come_as_words_or_as_a_config_file_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = {"workers": "2", "limits.queued": "5", "queue": "sqlite:///a.sqlite", "store": "b", "models": "[m]"}
-    typed = {"workers": 2, "limits": {"queued": 5}, "queue": "sqlite:///a.sqlite", "store": "b", "models": ["m"]}
+    words = {
+        "workers": "2",
+        "limits.queued": "5",
+        "queue": "sqlite:///a.sqlite",
+        "store": "b",
+        "models": "[m]",
+    }
+    typed = {
+        "workers": 2,
+        "limits": {"queued": 5},
+        "queue": "sqlite:///a.sqlite",
+        "store": "b",
+        "models": ["m"],
+    }
     assert arguments_of(words) == arguments_of(typed)
     arguments = arguments_of(words)
     assert arguments.queue_url == f"sqlite:///{tmp_path / 'a.sqlite'}", "replicas have other current folders"
