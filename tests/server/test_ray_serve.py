@@ -212,7 +212,7 @@ def test_several_machines_need_a_queue_a_store_and_a_secret_that_they_share(
     one = RayArguments()
     one.check_machines(1)
     one.check_secret(1)
-    with pytest.raises(ValueError, match="of one machine alone .* has 2; set queue to postgresql"):
+    with pytest.raises(ValueError, match=r"of one machine alone .* has 2; set queue to postgresql"):
         one.check_machines(2)
     with pytest.raises(ValueError, match="set store to s3"):
         RayArguments(queue="postgresql://a/b").check_machines(2)
