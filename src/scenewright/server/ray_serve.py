@@ -120,12 +120,10 @@ def _builder(arguments: RayArguments) -> Callable[[], ASGIApp]:
         arguments.check_machines(there)
         arguments.check_secret(there)
         settings = arguments.server_settings(*listening_at())
-        app = app_of(open_services(settings))
-        if settings.public_url is None:
-            return app
-        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
-        behind_proxy: Any = ProxyHeadersMiddleware(app, trusted)
-        return behind_proxy
+        app: Any = app_of(open_services(settings))
+        if settings.public_url is not None:
+            app = ProxyHeadersMiddleware(app, os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
+        return app
 
     return build
 
