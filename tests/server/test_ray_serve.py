@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,7 +23,9 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 pytest.importorskip("ray.serve", reason="it needs scenewright[ray]")
 
 import ray
+import yaml
 from ray import serve
+from ray.serve.schema import ServeDeploySchema
 
 from scenewright.client import Client
 from scenewright.server import ray_serve
@@ -203,6 +206,21 @@ def test_arguments_come_as_words_or_as_a_config_file_has_them(
     assert arguments.models == (str(tmp_path / "m"),)
     remote = arguments_of({"queue": "postgresql://u:p%40@h/d", "store": "s3://bucket/videos"})
     assert (remote.queue_url, remote.store_url) == ("postgresql://u:p%40@h/d", "s3://bucket/videos")
+
+
+def test_the_config_file_of_the_guide_is_one() -> None:
+    guide = Path(__file__).parents[2] / "docs/guide/workers.md"
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", guide.read_text(), re.M | re.S)
+    given = ServeDeploySchema.model_validate(yaml.safe_load(block)).applications[0]
+    assert given.import_path == f"{ray_serve.__name__}:{application.__name__}"
+    arguments = arguments_of(given.args)
+    assert (arguments.most_workers, arguments.gpus, arguments.limits.queued) == (8, 1.0, 200)
+
+
+def test_every_argument_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/workers.md").read_text()
+    table = "\n".join(line for line in guide.splitlines() if line.startswith("| `"))
+    assert set(RayArguments.model_fields) == set(re.findall(r"`(\w+)`", table.replace("`gpus: ", "")))
 
 
 def test_several_machines_need_a_queue_a_store_and_a_secret_that_they_share(
