@@ -92,28 +92,23 @@ def worker(
     import logging
 
     from scenewright.server.claims import Patience
-    from scenewright.server.database import open_database
-    from scenewright.server.jobs import JobQueue
-    from scenewright.server.loaded import LoadedModels, checked_device, usual_budget
+    from scenewright.server.loaded import checked_device
     from scenewright.server.making import Rhythm
-    from scenewright.server.store import FileStore
-    from scenewright.server.worker import Worker, WorkerSettings
+    from scenewright.server.worker import WorkerSettings, open_worker
 
     device = checked_device(device)
-    settings = WorkerSettings(
-        batch=batch,
-        patience=Patience(lease=lease, attempts=attempts),
-        rhythm=Rhythm(keep=keep_every),
-    )
     base = Path(folder).resolve()
-    jobs = JobQueue(open_database(queue or f"sqlite:///{base / 'jobs.sqlite'}"), settings.patience)
-    budget = usual_budget(device) if memory is None else round(memory * 2**30)
-    made = Worker(
-        jobs,
-        FileStore(store or base / "files"),
-        LoadedModels(budget, device),
-        settings,
-        models=models or None,
+    made = open_worker(
+        queue or f"sqlite:///{base / 'jobs.sqlite'}",
+        store or str(base / "files"),
+        device,
+        WorkerSettings(
+            batch=batch,
+            patience=Patience(lease=lease, attempts=attempts),
+            rhythm=Rhythm(keep=keep_every),
+        ),
+        memory=memory,
+        models=models,
         worker_id=worker_id,
     )
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

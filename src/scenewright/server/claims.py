@@ -95,6 +95,12 @@ class Claims:
             workers = session.scalars(select(func.count()).select_from(WorkerRow).where(idle)).one()
         return math.ceil(waiting / max(1, workers))
 
+    def demand(self) -> int:
+        """How many jobs are being worked on or could be now."""
+        with self.database.read() as session:
+            wanted = may_be_taken(self.now()) | (Job.status == "running")
+            return session.scalars(select(func.count()).select_from(Job).where(wanted)).one()
+
     def claim(
         self,
         worker_id: str,

@@ -86,6 +86,8 @@ class Making:
         self.phase = "load"
         self.resumed = self.alone = False
         self.began, self._phase_began = clock(), clock()
+        #: When a phase last began or a step ended, by the monotonic clock.
+        self.moved = time.monotonic()
         self.seconds: dict[str, float] = {}
         self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
         request = VideoRequest.model_validate(jobs[0].request)
@@ -191,7 +193,7 @@ class Making:
 
     def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
         asked, job = self.asked[id], self.active[id]
-        self._phase_began = self.clock()
+        self._phase_began, self.moved = self.clock(), time.monotonic()
         made = written(self.store, generator, asked, clip)
         self.seconds["export"] = self.clock() - self._phase_began
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
@@ -226,6 +228,7 @@ class Making:
     # ---------------------------------------------------------------------------------------- between steps
 
     def _after_step(self, step: int, steps: int) -> None:
+        self.moved = time.monotonic()
         self._look()
         now = self.clock()
         if self.work is not None and now >= self._due["keep"] and step < steps:
@@ -313,7 +316,7 @@ class Making:
 
     def _enter(self, phase: str, **fields: Any) -> None:
         """The next phase begins; the seconds of the last are noted."""
-        now = self.clock()
+        now, self.moved = self.clock(), time.monotonic()
         if phase != "load":
             self.seconds[self.phase] = now - self._phase_began
         self.phase, self._phase_began = phase, now

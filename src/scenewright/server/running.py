@@ -23,7 +23,7 @@ from scenewright.server.supervisor import Supervisor
 log = logging.getLogger(__name__)
 
 #: Seconds that open requests get to end.
-_GRACE = 5
+GRACE = 5
 
 
 class Listening(uvicorn.Server):
@@ -47,7 +47,7 @@ def listening(services: Services) -> Listening:
         access_log=False,
         server_header=False,
         proxy_headers=behind_proxy,
-        timeout_graceful_shutdown=_GRACE,
+        timeout_graceful_shutdown=GRACE,
     )
     return Listening(config, services)
 
@@ -67,12 +67,7 @@ def run(
     """
     listener = listener_at(settings.host, settings.port)
     with listener:
-        services = Services.open(settings)
-        if settings.accounts and not services.accounts.users():
-            services.close()
-            raise ValueError(
-                "there is no user yet who could log in: scenewright accounts add NAME --role admin"
-            )
+        services = open_services(settings)
         server = listening(services)
         supervisor = Supervisor(
             services.queue, settings.queue_url, settings.store_url, devices, worker_options
@@ -88,6 +83,20 @@ def run(
             pass  # uvicorn has ended as it should
         finally:
             supervisor.stop()
+
+
+def open_services(settings: ServerSettings) -> Services:
+    """What a server works with.
+
+    Raises:
+        ValueError: the database, the store or a model cannot be used, or there are accounts and no user who
+            could log in.
+    """
+    services = Services.open(settings)
+    if settings.accounts and not services.accounts.users():
+        services.close()
+        raise ValueError("there is no user yet who could log in: scenewright accounts add NAME --role admin")
+    return services
 
 
 def usual_devices() -> list[str]:

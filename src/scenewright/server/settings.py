@@ -29,19 +29,17 @@ class Limits(Config):
     events: int = Field(default=1000, ge=1)
 
 
-class ServerSettings(Config):
-    """``folder``: where secrets are, and the queue and the files unless ``queue`` and ``store`` (URLs) say
-    otherwise. ``accounts``: whether users must log in or have a key. ``allowed_hosts``: names by which
-    browsers may reach it, beside its own. ``models``: folders of models that it offers beside those of the
-    package. ``public_url``: where clients reach it, for links; by the request where left out.
-    ``expire_days``: after how many days videos are removed, None for never. ``poll``: seconds between two
-    looks at the queue."""
+class Offer(Config):
+    """What is served, from where and to whom, wherever it listens. ``folder``: where secrets are, and the
+    queue and the files unless ``queue`` and ``store`` (URLs) say otherwise. ``accounts``: whether users must
+    log in or have a key. ``allowed_hosts``: names by which browsers may reach it, beside its own. ``models``:
+    folders of models that it offers beside those of the package. ``public_url``: where clients reach it, for
+    links; by the request where left out. ``expire_days``: after how many days videos are removed, None for
+    never. ``poll``: seconds between two looks at the queue."""
 
     folder: Path = Path("runs/studio")
     queue: str = ""
     store: str = ""
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
     accounts: bool = False
     allowed_hosts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
@@ -50,6 +48,21 @@ class ServerSettings(Config):
     expire_days: float | None = Field(default=None, gt=0)
     limits: Limits = Limits()
     poll: float = Field(default=0.25, gt=0, le=60)
+
+    @property
+    def queue_url(self) -> str:
+        return self.queue or f"sqlite:///{(self.folder / 'jobs.sqlite').absolute()}"
+
+    @property
+    def store_url(self) -> str:
+        return self.store or str((self.folder / "files").absolute())
+
+
+class ServerSettings(Offer):
+    """``host`` and ``port``: where it listens; anywhere but on this machine needs accounts."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
 
     @model_validator(mode="after")
     def _not_open_to_all(self) -> ServerSettings:
@@ -64,14 +77,6 @@ class ServerSettings(Config):
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
-
-    @property
-    def queue_url(self) -> str:
-        return self.queue or f"sqlite:///{(self.folder / 'jobs.sqlite').absolute()}"
-
-    @property
-    def store_url(self) -> str:
-        return self.store or str((self.folder / "files").absolute())
 
 
 def is_loopback(host: str) -> bool:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: so long before it dies counts as the first time.
 _FIRST, _LONGEST, _HEALTHY = 0.5, 60.0, 60.0
 #: Seconds that a worker gets to keep what is half made.
-_GRACE = 15.0
+GRACE = 15.0
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Supervisor:
             assert slot.process.stdin is not None
             slot.process.terminate()
             slot.process.stdin.close()
-        end = time.monotonic() + _GRACE
+        end = time.monotonic() + GRACE
         for slot in running:
             assert slot.process is not None
             try:

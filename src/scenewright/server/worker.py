@@ -17,9 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from scenewright.config import Config
 from scenewright.server.claims import Patience
+from scenewright.server.database import open_database
 from scenewright.server.estimates import machine_name
 from scenewright.server.jobs import ENDED, JobQueue
-from scenewright.server.loaded import LoadedModels
+from scenewright.server.loaded import LoadedModels, usual_budget
 from scenewright.server.making import Making, Rhythm
 from scenewright.server.store import FileStore
 
@@ -60,6 +61,14 @@ class Worker:
         self._making: Making | None = None
         self._alone: set[str] = set()
         self._swept = self._tidied = 0.0
+        self._turned = time.monotonic()
+
+    @property
+    def moved(self) -> float:
+        """When it last did anything, by the monotonic clock: looked for jobs, or went on with one. The
+        heartbeat goes on in a worker that hangs, so this is what tells."""
+        making = self._making
+        return self._turned if making is None else making.moved
 
     def stop(self) -> None:
         """End after the next step; what is half made is kept for others."""
@@ -88,6 +97,7 @@ class Worker:
 
     def turn(self) -> bool:
         """Take jobs and make them, if there are any; whether there were."""
+        self._turned = time.monotonic()
         self._now_and_then()
         # An idle worker looks often, and must not keep others from writing.
         share = self.queue.share(self.models)
@@ -111,7 +121,7 @@ class Worker:
         try:
             making.run()
         finally:
-            self._making = None
+            self._making, self._turned = None, time.monotonic()
         if making.alone:
             self._alone.add(making.model)
         return True
@@ -151,6 +161,29 @@ class Worker:
             action()
         except Exception as error:
             log.warning("beside the work: %s", error)
+
+
+def open_worker(
+    queue_url: str,
+    store_url: str,
+    device: str,
+    settings: WorkerSettings,
+    *,
+    memory: float | None = None,
+    models: Collection[str] | None = None,
+    worker_id: str | None = None,
+) -> Worker:
+    """A worker that can be run. ``memory``: GiB for the weights of models that stay loaded, None for half of
+    what is free. ValueError: the database or the store cannot be used."""
+    budget = usual_budget(device) if memory is None else round(memory * 2**30)
+    return Worker(
+        JobQueue(open_database(queue_url), settings.patience),
+        FileStore(store_url),
+        LoadedModels(budget, device),
+        settings,
+        models=models or None,
+        worker_id=worker_id,
+    )
 
 
 def tidy(queue: JobQueue, store: FileStore, keep_deleted: float) -> None:
