@@ -389,7 +389,34 @@ def test_where_even_tiles_are_too_large_it_says_so(house, monkeypatch):
     assert house.store.states() == [id], "it can be decoded where there is more memory"
 
 
+def test_those_who_had_videos_together_are_given_a_moment_to_ask_again(house, at_step):
+    batches = []
+
+    def note() -> None:
+        batches.append(len(house.worker._making.active))
+
+    at_step(1, note)
+    for seed in range(3):
+        house.submit(seed=seed)
+    assert house.worker.turn()
+    first = house.submit(seed=10)
+    late = threading.Timer(0.05, lambda: [house.submit(seed=seed) for seed in (11, 12)])
+    at_step(1, note)
+    late.start()
+    assert house.worker.turn()
+    at_step(1, note)
+    alone = house.submit(seed=20)
+    assert house.worker.turn()
+    house.submit(seed=21)
+    began = time.monotonic()
+    assert house.worker._share() == 1
+    assert time.monotonic() - began < house.settings.gather, "who makes one at a time does not wait"
+    assert batches == [3, 3, 1]
+    assert house.job(first).status == house.job(alone).status == "completed"
+
+
 def test_videos_too_large_to_be_made_together_are_made_alone(house, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # else parts of one are small enough
     advance, rows = Sampling.advance, []
 
     def short(self):

@@ -19,6 +19,7 @@ from scenewright.clip import Clip, Prompt
 from scenewright.generation.extending import Extending, check_extension, extendable
 from scenewright.generation.generator import Generator
 from scenewright.generation.pipeline import TextToVideo
+from scenewright.generation.side_by_side import begin_together
 from scenewright.generation.streaming import StreamingTextToVideo
 from scenewright.media import decode
 from scenewright.production import export, given_frame
@@ -132,7 +133,7 @@ def begin(generator: Generator, asked: Sequence[Asked]) -> Work | None:
         (one,) = asked
         assert one.before is not None
         return Extending(generator, one.before, one.prompt, one.settings)
-    return generator.begin([one.prompt for one in asked], asked[0].settings)
+    return begin_together(generator, [one.prompt for one in asked], asked[0].settings)
 
 
 def works_in_steps(generator: Generator) -> bool:

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 class Rhythm(Config):
     """Seconds between two looks at what is wanted of the jobs, two reports of progress, two previews and two
-    times that the half-made video is kept. Previews and keeping each take a fifth of the time at most."""
+    times that the half-made video is kept. Previews and keeping each take a tenth of the time at most."""
 
     look: float = 0.1
     report: float = 0.2
@@ -247,9 +247,9 @@ class Making:
                 self._rested("preview", now)
 
     def _rested(self, what: str, since: float) -> None:
-        """The next time after a while, and so that it takes a fifth of the time at most."""
+        """The next time after a while, and so that it takes a tenth of the time at most."""
         now = self.clock()
-        self._due[what] = now + max(getattr(self.rhythm, what), 4 * (now - since))
+        self._due[what] = now + max(getattr(self.rhythm, what), 9 * (now - since))
 
     def _preview(self, id: str) -> str:
         assert self.work is not None

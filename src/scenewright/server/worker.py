@@ -29,11 +29,13 @@ log = logging.getLogger(__name__)
 
 class WorkerSettings(Config):
     """``batch``: the most videos made together; ``poll``: seconds between two looks at an empty queue;
-    ``tidy``: between two times that old files are removed; ``keep_deleted``: seconds that a deleted video can
-    be restored."""
+    ``gather``: how long those who have just got one of several videos may take to ask for the next; ``tidy``:
+    between two times that old files are removed; ``keep_deleted``: seconds that a deleted video can be
+    restored."""
 
     batch: int = 4
     poll: float = 0.2
+    gather: float = 0.2
     tidy: float = 60.0
     keep_deleted: float = 7 * 86400.0
     rhythm: Rhythm = Rhythm()
@@ -60,6 +62,7 @@ class Worker:
         self._ended = threading.Event()
         self._making: Making | None = None
         self._alone: set[str] = set()
+        self._together = 1
         self._swept = self._tidied = 0.0
         self._turned = time.monotonic()
 
@@ -99,14 +102,13 @@ class Worker:
         """Take jobs and make them, if there are any; whether there were."""
         self._turned = time.monotonic()
         self._now_and_then()
-        # An idle worker looks often, and must not keep others from writing.
-        share = self.queue.share(self.models)
-        if not share:
+        limit = self._share()
+        if not limit:
             return False
-        limit = min(share, self.settings.batch)
         jobs = self.queue.claim(self.id, limit, models=self.models, alone=self._alone)
         if not jobs:
             return False
+        self._together = len(jobs)
         log.info("%s: %s", jobs[0].model, ", ".join(job.id for job in jobs))
         making = Making(
             self.id,
@@ -125,6 +127,14 @@ class Worker:
         if making.alone:
             self._alone.add(making.model)
         return True
+
+    def _share(self) -> int:
+        """How many jobs to take. An idle worker looks often, and must not keep others from writing."""
+        share = self.queue.share(self.models)
+        end = time.monotonic() + self.settings.gather
+        while 0 < share < self._together and time.monotonic() < end and not self.stopping.wait(0.02):
+            share = self.queue.share(self.models)
+        return min(share, self.settings.batch)
 
     # ---------------------------------------------------------------------------------------- beside the work
 
