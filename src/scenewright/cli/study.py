@@ -145,7 +145,7 @@ def power_command(
     emit({"votes": votes} if as_json else f"{votes} votes", as_json=as_json)
 
 
-def _open(file: Path) -> tuple[Study, Answers]:
+def _open(file: Path) -> tuple[Study[Path], Answers]:
     from scenewright.config import load_recipe
     from scenewright.evaluation.people.answers import Answers
     from scenewright.evaluation.people.study import Study, StudyConfig

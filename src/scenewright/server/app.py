@@ -28,6 +28,7 @@ from scenewright.server.api import (
     models,
     prompts,
     streams,
+    studies,
     studio,
     videos,
 )
@@ -77,7 +78,9 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
     app.include_router(health.router)
     known = [Depends(bearer), Depends(cookie)]
     # What is spelled out comes before what any id fits.
-    for module in (derived, imports, streams, content, actions, videos, models, machine, prompts, account):
+    for module in (
+        derived, imports, streams, content, actions, videos, studies, models, machine, prompts, account,
+    ):  # fmt: skip
         app.include_router(module.router, dependencies=known)
     studio.mount(app, studio_folder)
     app.add_middleware(Guard, services=services)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, String, and_, cast, or_, select, tuple_
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select
 from sqlalchemy.orm import Session
 
 from scenewright.server.database import Database
 from scenewright.server.order import line
+from scenewright.server.paging import Order, page_of
 from scenewright.server.tables import Clock, Job
 
 Jobs = list[Job]
@@ -41,7 +42,7 @@ class Lists:
         after: str | None = None,
         before: str | None = None,
         limit: int = 20,
-        order: Literal["asc", "desc"] = "desc",
+        order: Order = "desc",
         statuses: Collection[str] | None = None,
         search: str | None = None,
         tag: str | None = None,
@@ -50,15 +51,14 @@ class Lists:
     ) -> Page:
         """Jobs by the time they were submitted, ``desc`` with the newest first. ``after`` and ``before``: ids
         between which the page lies, in this order. ``search``: words in prompts and titles. ``deleted``: only
-        those. ``owner_id`` None: of all.
+        those. ``owner_id`` None: of all. Hidden ones are in no list.
 
         Raises:
             ValueError: there is no job ``after`` or ``before``.
         """
-        place = tuple_(Job.created_at, Job.position, Job.id)
-        forward = order == "asc"
         conditions: list[ColumnElement[bool]] = [
-            Job.deleted_at.is_not(None) if deleted else Job.deleted_at.is_(None)
+            Job.deleted_at.is_not(None) if deleted else Job.deleted_at.is_(None),
+            Job.hidden.is_(False),
         ]
         if owner_id is not None:
             conditions.append(Job.owner_id == owner_id)
@@ -71,27 +71,19 @@ class Lists:
             conditions.append(cast(Job.tags, String).contains(json.dumps(tag), autoescape=True))
         if batch is not None:
             conditions.append(Job.batch == batch)
+        columns = (Job.created_at, Job.position, Job.id)
         with self.database.read() as session:
-            for id, later in ((after, forward), (before, not forward)):
-                if id is not None:
-                    at = self._place(session, id, owner_id)
-                    conditions.append(place > at if later else place < at)
-            columns = (Job.created_at, Job.position, Job.id)
-            # A page before something ends there: it is read backwards.
-            backwards = before is not None and after is None
-            ordered = [c.asc() if forward != backwards else c.desc() for c in columns]
-            query = select(Job).where(and_(*conditions)).order_by(*ordered).limit(limit + 1)
-            jobs = list(session.scalars(query))
-        page = jobs[:limit]
-        return Page(page[::-1] if backwards else page, len(jobs) > limit)
+            first, last = (self._from(session, id, owner_id) for id in (after, before))
+            found = page_of(
+                session, Job, columns, conditions, after=first, before=last, limit=limit, order=order
+            )
+        return Page(*found)
 
-    def _place(
-        self, session: Session, id: str, owner_id: str | None
-    ) -> ColumnElement[tuple[float, float, str]]:
-        job = session.get(Job, id)
-        if job is None or owner_id not in (None, job.owner_id):
+    def _from(self, session: Session, id: str | None, owner_id: str | None) -> Job | None:
+        job = None if id is None else session.get(Job, id)
+        if id is not None and (job is None or owner_id not in (None, job.owner_id)):
             raise ValueError(f"there is no video {id!r} to list from")
-        return tuple_(job.created_at, job.position, job.id)
+        return job
 
     def queue_position(self, id: str) -> int | None:
         """1 for the job that is taken next; None for one that is not queued."""

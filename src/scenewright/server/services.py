@@ -21,6 +21,7 @@ from scenewright.server.limits import RateLimiter
 from scenewright.server.metrics import Metrics
 from scenewright.server.settings import ServerSettings
 from scenewright.server.store import FileStore
+from scenewright.server.studies import Studies
 from scenewright.server.tables import Job
 from scenewright.server.uploads import Uploads
 from scenewright.server.videos import Video, present
@@ -63,6 +64,10 @@ class Services:
     @cached_property
     def catalogue(self) -> Catalogue:
         return Catalogue(self.settings.models)
+
+    @cached_property
+    def studies(self) -> Studies:
+        return Studies(self.database)
 
     @cached_property
     def uploads(self) -> Uploads:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -23,6 +23,7 @@ class Job(Base):
     request and the model, once the model is known. ``version``: the queue's clock at the last change;
     ``served``: its clock when a worker last took it. ``attempts``: how often it failed or was lost.
     ``preview``: a data URL of a small animated WebP. ``batch``: shared by what was submitted together.
+    ``hidden``: made for a comparison that is not decided yet, and so to be seen nowhere else.
     """
 
     __tablename__ = "videos"
@@ -68,6 +69,7 @@ class Job(Base):
     title: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(default=list)
     callback_url: Mapped[str | None]
+    hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     video_hash: Mapped[str | None]
     thumbnail_hash: Mapped[str | None]
@@ -228,3 +230,56 @@ class Measurement(Base):
     peak_memory: Mapped[int | None] = mapped_column(BigInteger)
     bytes: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[float]
+
+
+class StudyRow(Base):
+    """Something that people are asked about videos. ``kind``: study or arena. ``config``: a
+    :class:`~scenewright.evaluation.people.study.StudySettings`. ``systems``: by label, the prompts and ids of
+    its videos; ``contestants``: by label, the settings that it makes videos by; None where it is of the other
+    kind. ``salt``: see :class:`~scenewright.evaluation.people.study.Study`."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[str]
+    kind: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    systems: Mapped[dict[str, Any] | None]
+    contestants: Mapped[dict[str, Any] | None]
+    salt: Mapped[str]
+    shared: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+    closed_at: Mapped[float | None]
+
+    __table_args__ = (Index("studies_of_owner", "owner_id", "created_at"),)
+
+
+class StudyAnswer(Base):
+    """See :class:`~scenewright.evaluation.people.answers.Answer`. ``answer``: JSON."""
+
+    __tablename__ = "study_answers"
+
+    study_id: Mapped[str] = mapped_column(primary_key=True)
+    task: Mapped[str] = mapped_column(primary_key=True)
+    rater: Mapped[str] = mapped_column(primary_key=True)
+    answer: Mapped[str]
+    seconds: Mapped[float | None]
+    watched: Mapped[float | None]
+    replays: Mapped[int | None]
+    at: Mapped[float]
+
+
+class StudyRound(Base):
+    """One prompt that two contestants of an arena make a video of. ``id``: of the task; ``shown``: their
+    labels by place; ``videos``: ids of what they make, likewise. ``rater``: who asked, and votes."""
+
+    __tablename__ = "study_rounds"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    study_id: Mapped[str] = mapped_column(index=True)
+    owner_id: Mapped[str]
+    rater: Mapped[str]
+    prompt: Mapped[str]
+    shown: Mapped[list[str]]
+    videos: Mapped[list[str]]
+    created_at: Mapped[float]

@@ -6,14 +6,14 @@ import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from scenewright.evaluation.people.study import Study, Task
+from scenewright.evaluation.people.study import CHECK, Study, Survey, Task
 
 _COLUMNS = ("task", "rater", "answer", "seconds", "watched", "replays", "at")
 _TABLE = """
@@ -72,40 +72,16 @@ class Answers:
             row = connection.execute("SELECT COUNT(*) FROM answers WHERE rater = ?", (rater,)).fetchone()
         return int(row[0])
 
-    def next_task(self, study: Study, rater: str) -> Task | None:
-        """What ``rater`` is to answer now; None when nothing is left.
+    def next_task(self, study: Study[Any], rater: str) -> Task | None:
+        """See :func:`next_task`."""
+        return next_task(study, list(self), rater)
 
-        A crowd shares the tasks: one is open until a rater who is not left out has answered it. Experts
-        answer all. Of one prompt, question and pair a rater answers one task only. Checks come in between.
-        """
-        found = list(self)
-        out = left_out(study, found)
-        own = [a.task for a in found if a.rater == rater]
-        done = {a.task for a in found if a.rater not in out} if study.config.mode == "crowd" else set()
-        asked = [study.tasks[task] for task in own if task in study.tasks]
-        checks = sum(task.startswith("check-") for task in own)
-        if study.config.checks and (len(asked) + 1) * study.config.checks >= checks + 1:
-            return study.check(_check_number(rater, checks))
-        known = {_subject(task) for task in asked}
-        left = (t for t in study.order(rater) if _subject(t) not in known and t.id not in done)
-        return next(left, None)
-
-    def export_csv(self, study: Study, file: Path) -> int:
+    def export_csv(self, study: Survey, file: Path) -> int:
         """Write all answers, with the systems that were shown; returns how many."""
-        rows = list(self)
         with Path(file).open("w", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out)
-            writer.writerow([*_COLUMNS, "question", "prompt", "shown"])
-            for row in rows:
-                task = study.find(row.task)
-                values = [row.task, row.rater, json.dumps(row.answer, ensure_ascii=False)]
-                values += [
-                    "" if v is None else str(v) for v in (row.seconds, row.watched, row.replays, row.at)
-                ]
-                writer.writerow([*values, str(task.question), task.prompt, "|".join(task.shown)])
-        return len(rows)
+            return write_csv(study, self, out)
 
-    def import_csv(self, study: Study, file: Path) -> int:
+    def import_csv(self, study: Survey, file: Path) -> int:
         """Take in what :meth:`export_csv` wrote, or a results file of Mechanical Turk's kind (``WorkerId``,
         ``Input.task``, ``Answer.answer``, ``WorkTimeInSeconds``); returns how many.
 
@@ -128,16 +104,53 @@ class Answers:
         return sqlite3.connect(self.file, timeout=30)
 
 
-def left_out(study: Study, answers: Iterable[Answer]) -> frozenset[str]:
+def next_task(study: Study[Any], found: Sequence[Answer], rater: str) -> Task | None:
+    """What ``rater`` is to answer now, where ``found`` was answered; None when nothing is left.
+
+    A crowd shares the tasks: one is open until a rater who is not left out has answered it. Experts answer
+    all. Of one prompt, question and pair a rater answers one task only. Checks come in between. What cannot
+    be shown any more is not asked.
+    """
+    out = left_out(study, found)
+    own = {a.task for a in found if a.rater == rater}
+    done = {a.task for a in found if a.rater not in out} if study.config.mode == "crowd" else set()
+    asked = [study.tasks[task] for task in own if task in study.tasks]
+    checks = sum(task.startswith(CHECK) for task in own)
+    known = {task.subject for task in asked}
+    left = (
+        t for t in study.order(rater) if t.subject not in known and t.id not in done and study.can_show(t)
+    )
+    task = next(left, None)
+    if study.config.checks and (len(asked) + 1) * study.config.checks >= checks + 1:
+        first = _check_number(rater)
+        numbers = range(first, first + checks + len(study.items) + 1)
+        fresh = (c for c in map(study.check, numbers) if c.id not in own and study.can_show(c))
+        return next(fresh, task)
+    return task
+
+
+def left_out(study: Survey, answers: Iterable[Answer]) -> frozenset[str]:
     """Raters who have failed more checks than a study allows."""
     failed: Counter[str] = Counter()
     for answer in answers:
-        if answer.task.startswith("check-"):
+        if answer.task.startswith(CHECK):
             failed[answer.rater] += answer.answer != study.find(answer.task).expected
     return frozenset(rater for rater, count in failed.items() if count > study.config.failures)
 
 
-def write_hits(study: Study, base_url: str, file: Path) -> int:
+def write_csv(study: Survey, answers: Iterable[Answer], out: TextIO) -> int:
+    """Write answers with the systems that were shown; returns how many."""
+    writer, rows = csv.writer(out), list(answers)
+    writer.writerow([*_COLUMNS, "question", "prompt", "shown"])
+    for row in rows:
+        task = study.find(row.task)
+        values = [row.task, row.rater, json.dumps(row.answer, ensure_ascii=False)]
+        values += ["" if v is None else str(v) for v in (row.seconds, row.watched, row.replays, row.at)]
+        writer.writerow([*values, str(task.question), task.prompt, "|".join(task.shown)])
+    return len(rows)
+
+
+def write_hits(study: Survey, base_url: str, file: Path) -> int:
     """A CSV of Mechanical Turk's kind: a line a task with the addresses of its clips, as ``study serve`` at
     ``base_url`` gives them; returns how many."""
     most = max(len(task.shown) for task in study.tasks.values())
@@ -153,7 +166,7 @@ def write_hits(study: Study, base_url: str, file: Path) -> int:
     return len(study.tasks)
 
 
-def _read_row(study: Study, row: dict[str, str]) -> Answer:
+def _read_row(study: Survey, row: dict[str, str]) -> Answer:
     turk = "WorkerId" in row
     task = study.find(row["Input.task" if turk else "task"])
     text = row["Answer.answer" if turk else "answer"]
@@ -170,10 +183,6 @@ def _read_row(study: Study, row: dict[str, str]) -> Answer:
     return Answer(task.id, row["rater"], answer, seconds, watched, replays, row.get("at") or "")
 
 
-def _subject(task: Task) -> tuple[int, str, frozenset[str]]:
-    return (task.question, task.prompt, frozenset(task.shown))
-
-
-def _check_number(rater: str, checks: int) -> int:
-    """Checks differ between raters, so that nobody can pass on what to answer."""
-    return sum(map(ord, rater)) % 1000 + checks
+def _check_number(rater: str) -> int:
+    """The first. Checks differ between raters, so that nobody can pass on what to answer."""
+    return sum(map(ord, rater)) % 1000

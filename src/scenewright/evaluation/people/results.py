@@ -15,11 +15,11 @@ from scenewright.evaluation.people.agreement import Rating, dawid_skene, krippen
 from scenewright.evaluation.people.answers import Answer, left_out
 from scenewright.evaluation.people.planning import standing
 from scenewright.evaluation.people.preferences import Outcome, Vote, fit_preferences, ranking_votes
-from scenewright.evaluation.people.study import Question, Study
+from scenewright.evaluation.people.study import Question, Survey, Task
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
 
 
-def results(study: Study, answers: Iterable[Answer]) -> dict[str, Any]:
+def results(study: Survey, answers: Iterable[Answer]) -> dict[str, Any]:
     """JSON-like: ``raters``, those left out for failed checks, ``engagement``, and one entry a question, with
     what its kind allows; ``null`` where there is not enough to say."""
     found = list(answers)
@@ -30,7 +30,7 @@ def results(study: Study, answers: Iterable[Answer]) -> dict[str, Any]:
         "raters": len({a.rater for a in kept}),
         "left_out": sorted(out),
         "answers": len(kept),
-        "wanted": len(study.tasks) if study.config.mode == "crowd" else None,
+        "wanted": study.wanted({a.task for a in kept}),
         "engagement": _engagement(kept),
         "questions": [
             {"kind": q.kind, "text": q.text, **_question(study, i, q, kept)}
@@ -39,7 +39,7 @@ def results(study: Study, answers: Iterable[Answer]) -> dict[str, Any]:
     }
 
 
-def _question(study: Study, index: int, question: Question, kept: Sequence[Answer]) -> dict[str, Any]:
+def _question(study: Survey, index: int, question: Question, kept: Sequence[Answer]) -> dict[str, Any]:
     own = [a for a in kept if study.find(a.task).question == index]
     if not own:
         return {"answers": 0}
@@ -47,42 +47,43 @@ def _question(study: Study, index: int, question: Question, kept: Sequence[Answe
     return {"answers": len(own), **kinds[question.kind](study, question, own)}
 
 
-def _compared(study: Study, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
-    votes = []
+def _compared(study: Survey, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
+    votes, agreed = [], []
     for a in own:
         task = study.find(a.task)
-        votes.append(Vote(task.prompt, task.shown[0], task.shown[1], a.answer, a.rater))
-    agreed = [Rating((v.prompt, *sorted((v.first, v.second))), v.rater, _winner(v)) for v in votes]
+        vote = Vote(task.prompt, task.shown[0], task.shown[1], a.answer, a.rater)
+        votes.append(vote)
+        agreed.append(Rating(task.subject, a.rater, _winner(vote)))
     return {
         **_preferences(votes),
         "ties": float(np.mean([v.outcome == "tie" for v in votes])),
-        "pairs": [_pair(votes, a, b) for a, b in combinations(study.files, 2)],
+        "pairs": [_pair(votes, a, b) for a, b in combinations(study.systems, 2)],
         "alpha": _alpha(agreed, "nominal"),
     }
 
 
-def _ranked(study: Study, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
+def _ranked(study: Survey, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
     votes, ratings = [], []
     for a in own:
         task = study.find(a.task)
         order = [task.shown[int(i)] for i in a.answer]
         votes += ranking_votes(task.prompt, order, a.rater)
-        ratings += [Rating((task.prompt, name), a.rater, float(rank)) for rank, name in enumerate(order, 1)]
+        ratings += [Rating((task.subject, name), a.rater, float(rank)) for rank, name in enumerate(order, 1)]
     return {**_preferences(votes, sides=False), "alpha": _alpha(ratings, "ordinal")}
 
 
-def _rated(study: Study, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
+def _rated(study: Survey, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
     by_system: dict[str, list[tuple[float, str]]] = defaultdict(list)
     ratings = []
     for a in own:
         task = study.find(a.task)
         by_system[task.shown[0]].append((float(a.answer), task.prompt))
-        ratings.append(Rating((task.prompt, task.shown[0]), a.rater, float(a.answer)))
+        ratings.append(Rating(task.subject, a.rater, float(a.answer)))
     means = {name: _interval(bootstrap_interval(*zip(*x, strict=True))) for name, x in by_system.items()}
     return {"means": means, "alpha": _alpha(ratings, "ordinal")}
 
 
-def _answered(study: Study, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
+def _answered(study: Survey, question: Question, own: Sequence[Answer]) -> dict[str, Any]:
     right: dict[str, list[tuple[bool, str]]] = defaultdict(list)
     asked = [study.find(a.task) for a in own]
     for a, task in zip(own, asked, strict=True):
@@ -91,25 +92,23 @@ def _answered(study: Study, question: Question, own: Sequence[Answer]) -> dict[s
     accuracy = {name: _interval(bootstrap_interval(*zip(*x, strict=True))) for name, x in right.items()}
     if not question.choices:
         texts = [
-            {"prompt": task.prompt, "system": task.shown[0], "rater": a.rater, "answer": a.answer}
-            for a, task in zip(own, asked, strict=True)
+            {**_about(task), "rater": a.rater, "answer": a.answer} for a, task in zip(own, asked, strict=True)
         ]
         return {"accuracy": accuracy or None, "texts": texts}
-    units = {f"{task.shown[0]}: {task.prompt}": task for task in asked}
-    ratings = [
-        Rating(f"{task.shown[0]}: {task.prompt}", a.rater, str(a.answer))
-        for a, task in zip(own, asked, strict=True)
-    ]
+    units = {task.subject: task for task in asked}
+    ratings = [Rating(task.subject, a.rater, str(a.answer)) for a, task in zip(own, asked, strict=True)]
     truths = dawid_skene(ratings)
     return {
         "accuracy": accuracy or None,
-        "labels": [
-            {"prompt": task.prompt, "system": task.shown[0], "label": truths.labels[unit]}
-            for unit, task in units.items()
-        ],
+        "labels": [{**_about(task), "label": truths.labels[unit]} for unit, task in units.items()],
         "skills": dict(truths.skills),
         "alpha": _alpha(ratings, "nominal"),
     }
+
+
+def _about(task: Task) -> dict[str, Any]:
+    """What a task of one clip is about."""
+    return {"prompt": task.prompt, "system": task.shown[0], "take": task.take}
 
 
 def _preferences(votes: Sequence[Vote], *, sides: bool = True) -> dict[str, Any]:

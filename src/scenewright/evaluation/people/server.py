@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -23,7 +24,7 @@ class StudyServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], study: Study, answers: Answers) -> None:
+    def __init__(self, address: tuple[str, int], study: Study[Path], answers: Answers) -> None:
         super().__init__(address, _Handler)
         self.study, self.answers = study, answers
 
@@ -93,7 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         if task is None:
             self._json({"title": study.config.title, "task": None, "done": done})
             return
-        self._json({"title": study.config.title, "done": done, "task": _shown(study, task)})
+        self._json(
+            {"title": study.config.title, "done": done, "task": study.shown(task, partial(_address, task))}
+        )
 
     def _video(self, task: str, name: str) -> None:
         place = name.removesuffix(".mp4")
@@ -137,30 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _shown(study: Study, task: Task) -> dict[str, Any]:
-    """A task as raters see it."""
-    shown = {
-        "id": task.id,
-        "prompt": task.prompt,
-        "videos": [f"/video/{task.id}/{place}.mp4" for place in range(len(task.shown))],
-    }
-    if task.expected is not None:
-        side = {"first": "left", "second": "right"}[task.expected]
-        return {
-            **shown,
-            "kind": "compare",
-            "ties": False,
-            "text": f"To see that you are there: choose {side}.",
-        }
-    question = study.config.questions[task.question]
-    return {
-        **shown,
-        "kind": question.kind,
-        "text": question.text,
-        "ties": question.ties,
-        "scale": question.scale,
-        "choices": list(question.choices),
-    }
+def _address(task: Task, place: int) -> str:
+    return f"/video/{task.id}/{place}.mp4"
 
 
 def _page(name: str) -> bytes:

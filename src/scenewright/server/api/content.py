@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +22,8 @@ Variant = Literal["video", "thumbnail", "spritesheet"]
 
 _SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "image/webp": ".webp", "image/png": ".png",
              "image/jpeg": ".jpg"}  # fmt: skip
+
+_POLICY = "default-src 'none'; media-src 'self'; frame-ancestors 'none'; sandbox"
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -63,40 +66,52 @@ def download(
     size = services.store.size(digest)
     if size is None:
         raise ApiError(404, f"the {variant} is not in the store any more", code="no_content")
-    etag = f'"{digest}"'
     head = b"".join(services.store.read(digest, 0, 64))
     media_type = media_type_of(head) or "application/octet-stream"
     headers = {
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
+        "ETag": f'"{digest}"',
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": _disposition(job, variant, media_type, attached=download == "true"),
-        "Content-Security-Policy": "default-src 'none'; media-src 'self'; frame-ancestors 'none'; sandbox",
     }
+    read = partial(services.store.read, digest)
+    return sent(request, read, size, media_type, headers, what=variant)
+
+
+def sent(
+    request: Request,
+    read: Callable[[int, int], Iterator[bytes]],
+    size: int,
+    media_type: str,
+    headers: Mapping[str, str],
+    *,
+    what: str = "video",
+) -> Response:
+    """A file of ``size`` bytes, or what of it is asked for. ``read``: its bytes from one to before another.
+    ApiError (416): the range is not within it."""
+    etag = headers["ETag"]
+    headers = {**headers, "Accept-Ranges": "bytes", "Content-Security-Policy": _POLICY}
     if etag in _tags(request.headers.get("if-none-match")):
         return Response(status_code=304, headers=headers)
     start, end = 0, size
     wanted = request.headers.get("range")
-    partial = wanted is not None and request.headers.get("if-range", etag) == etag
-    if partial:
+    ranged = wanted is not None and request.headers.get("if-range", etag) == etag
+    if ranged:
         assert wanted is not None
         bounds = byte_range(wanted, size)
         if bounds is None:
             raise ApiError(
                 416,
-                f"the {variant} has {size:,} bytes",
+                f"the {what} has {size:,} bytes",
                 code="range_not_satisfiable",
                 headers={"Content-Range": f"bytes */{size}"},
             )
         start, end = bounds
-        partial = (start, end) != (0, size) or wanted.startswith("bytes=0-")
-    if partial:
+        ranged = (start, end) != (0, size) or wanted.startswith("bytes=0-")
+    if ranged:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
-    pieces: Iterator[bytes] = services.store.read(digest, start, end)
-    if request.method == "HEAD":
-        pieces = iter(())
-    return StreamingResponse(pieces, 206 if partial else 200, headers, media_type)
+    pieces = iter(()) if request.method == "HEAD" else read(start, end)
+    return StreamingResponse(pieces, 206 if ranged else 200, headers, media_type)
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
