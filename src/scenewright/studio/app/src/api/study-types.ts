@@ -93,7 +93,7 @@ export interface Pair {
   p_value: number;
   decided: boolean;
   /** Prompts that are still needed if votes go on as they did; null where that cannot be said. */
-  needed?: number | null;
+  missing: number | null;
 }
 
 /** Each kind of question has some of these; null where there is not enough to say. */

@@ -77,7 +77,7 @@ function One(props: { row: Row; at: number; few: boolean; onChange: (row: Row) =
   const change = (changes: Partial<Row>) => props.onChange({ ...row, ...changes });
   const of = model(row.model);
   const takes = (setting: string) => !row.fast && (of?.takes.includes(setting) ?? false);
-  const own = (value: number | undefined) => (value === undefined ? "" : t("models-own", { value: number(value) }));
+  const own = (value: number | undefined) => (value === undefined ? "" : number(value));
   return (
     <li class="contestant" role="group" aria-label={t("contestant.n", { n: at + 1 })}>
       <header>

@@ -112,7 +112,7 @@ export function Clips({ videos, meter, onReady, captions, chosen }: ClipsProps) 
   );
 
   return (
-    <section class="clips" aria-label={t("clips")} data-ready={ready ? "yes" : undefined}>
+    <section class={`clips ${videos.length === 1 ? "is-single" : ""}`} aria-label={t("clips")} data-ready={ready ? "yes" : undefined}>
       <div class={`clip-pictures of-${Math.min(videos.length, 3)}`} ref={box} key={again}>
         {videos.map((address, place) => (
           <figure key={address} class={chosen === place ? "is-chosen" : ""}>

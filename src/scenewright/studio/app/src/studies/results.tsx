@@ -1,13 +1,13 @@
 /** What a study has found: standings with intervals, what is not settled, how far raters agree. */
 import type { ComponentChildren } from "preact";
 import type { Found, Interval, Pair, Results, Study } from "../api/study-types";
-import { duration, number, t, tn, type Key } from "../i18n";
+import { duration, fixed, number, t, tn, type Key } from "../i18n";
 import { Icon } from "../ui/icons";
 import { IntervalChart, intervalWords } from "./chart";
 
 const percent = (share: number) => `${number(Math.round(100 * share))} %`;
-const score = (value: number) => number(value);
-const signed = (value: number) => `${value > 0.005 ? "+" : ""}${number(value)}`.replace("-", "−");
+const score = (value: number) => fixed(value);
+const signed = (value: number) => fixed(value, true);
 
 function Table({ caption, head, rows }: { caption: string; head: string[]; rows: [string, ...ComponentChildren[]][] }) {
   return (
@@ -66,13 +66,13 @@ function Standings({ found }: { found: Found }) {
   return (
     <>
       {unsettled.length ? (
-        <ul class="verdicts">
+        <Verdict settled={false}>
           {unsettled.map(([a, b]) => (
-            <li key={`${a} ${b}`}>
-              <Verdict settled={false}>{t("results.unsettled", { a, b })}</Verdict>
-            </li>
+            <span key={`${a} ${b}`} class="verdict-line">
+              {t("results.unsettled", { a, b })}{" "}
+            </span>
           ))}
-        </ul>
+        </Verdict>
       ) : (
         <Verdict settled>{t("results.settled", { name: ranking[0] ?? "" })}</Verdict>
       )}
@@ -102,7 +102,6 @@ function PairRow({ pair }: { pair: Pair }) {
   const [a, b] = pair.systems;
   const [wins, losses, ties] = pair.votes;
   const all = wins + losses + ties;
-  const needed = pair.needed ?? null;
   return (
     <li class="pair-row">
       <p class="pair-names">
@@ -128,9 +127,9 @@ function PairRow({ pair }: { pair: Pair }) {
           ? t("results.pair.none")
           : pair.decided
             ? t("results.pair.decided")
-            : needed === null
+            : pair.missing === null
               ? t("results.pair.even")
-              : tn("results.pair.needed", needed)}
+              : tn("results.pair.needed", pair.missing)}
       </p>
     </li>
   );

@@ -10,7 +10,7 @@ import { Button } from "../ui/button";
 import { Empty } from "../ui/empty";
 import { Icon } from "../ui/icons";
 import { useAsked } from "./asking";
-import { changeStudy, removeStudy } from "./listing";
+import { changeStudy, refreshStudy, removeStudy } from "./listing";
 import { ResultsView } from "./results";
 import { Badges, contestantWords } from "./words";
 
@@ -105,11 +105,12 @@ function ResultsPart({ study }: { study: Study }) {
   const mayRead = study.manage || (study.shared && study.closed_at !== null);
   const ask = () => (mayRead ? getResults(study.id).then(setResults) : Promise.resolve());
   const [failed, again] = useAsked(ask, [study.id, mayRead, study.answers]);
+  // Results take the server some work, and so are asked for when there are other answers.
   useEffect(() => {
-    if (!mayRead || study.closed_at !== null) return;
-    const timer = window.setInterval(() => void ask().catch(() => undefined), ASK_EVERY);
+    if (study.closed_at !== null) return;
+    const timer = window.setInterval(() => void refreshStudy(study.id).catch(() => undefined), ASK_EVERY);
     return () => window.clearInterval(timer);
-  }, [study.id, mayRead, study.closed_at]);
+  }, [study.id, study.closed_at]);
   if (!mayRead) return <p class="quiet">{t("results.later")}</p>;
   if (failed && !results)
     return (
