@@ -27,6 +27,7 @@ from scenewright.server.api import (
     machine,
     models,
     prompts,
+    rounds,
     streams,
     studies,
     studio,
@@ -38,6 +39,10 @@ from scenewright.server.services import Services
 from scenewright.server.settings import ServerSettings
 
 log = logging.getLogger(__name__)
+
+_MODULES = (
+    derived, imports, streams, content, actions, videos, studies, rounds, models, machine, prompts, account,
+)  # fmt: skip
 
 #: Seconds between two times that old uploads are removed.
 _TIDY_EVERY = 3600.0
@@ -78,9 +83,7 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
     app.include_router(health.router)
     known = [Depends(bearer), Depends(cookie)]
     # What is spelled out comes before what any id fits.
-    for module in (
-        derived, imports, streams, content, actions, videos, studies, models, machine, prompts, account,
-    ):  # fmt: skip
+    for module in _MODULES:
         app.include_router(module.router, dependencies=known)
     studio.mount(app, studio_folder)
     app.add_middleware(Guard, services=services)

@@ -40,6 +40,8 @@ class Watch:
         self.awake = asyncio.Event()
 
     def wants(self, job: Job) -> bool:
+        if job.hidden:
+            return False
         return self.video_id in (None, job.id) and self.owner_id in (None, job.owner_id)
 
     def tell(self, job: Job) -> None:

@@ -7,7 +7,7 @@ know what happens asks for what has changed since it last asked; see :meth:`JobQ
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import String, and_, cast, delete, or_, select
@@ -19,7 +19,7 @@ from scenewright.server.lists import Lists, Page
 from scenewright.server.tables import FILES, IdempotencyKey, Job, Upload
 from scenewright.server.video_request import Kind, VideoRequest
 
-__all__ = ["ENDED", "IdempotencyConflict", "Job", "JobQueue", "JobStateError", "Page"]
+__all__ = ["ENDED", "IdempotencyConflict", "Job", "JobQueue", "JobStateError", "Page", "new_id"]
 
 ENDED = ("completed", "failed", "cancelled")
 
@@ -51,17 +51,20 @@ class JobQueue(Claims, Lists):
         tags: Sequence[str] = (),
         expires_at: float | None = None,
         idempotency: tuple[str, str] | None = None,
+        id: str | None = None,
+        hidden: bool = False,
     ) -> Job:
         """Put a request at the end of its owner's line.
 
         ``idempotency``: a key of the owner's, and a hash of what was sent with it; the same again gives the
-        job of the first time.
+        job of the first time. ``id``: a :func:`new_id` that was noted elsewhere; ``hidden``: whether it is in
+        no list until it is revealed.
 
         Raises:
             IdempotencyConflict: the key came with something else before.
         """
         job = Job(
-            id=f"video_{secrets.token_hex(12)}",
+            id=id or new_id(),
             owner_id=owner_id,
             kind=kind,
             priority=priority,
@@ -76,6 +79,7 @@ class JobQueue(Claims, Lists):
             title=title,
             tags=list(tags),
             callback_url=callback_url,
+            hidden=hidden,
         )
         try:
             with self.database.write() as session:
@@ -239,6 +243,15 @@ class JobQueue(Claims, Lists):
                 job.deleted_at = None
         return job
 
+    def reveal(self, session: Session, ids: Collection[str]) -> None:
+        """Within a transaction: hidden jobs are in the lists from now on."""
+        chosen = select(Job).where(Job.id.in_(ids), Job.hidden.is_(True)).order_by(Job.id)
+        jobs = session.scalars(chosen.with_for_update()).all()
+        for job in jobs:
+            job.hidden = False
+        if jobs:
+            self._changed(session, *jobs)
+
     def purge(self, older_than: float) -> set[str]:
         """Forget jobs deleted before a time, and delete those that have expired; the hashes of the files
         that nothing needs any more."""
@@ -282,6 +295,11 @@ class JobQueue(Claims, Lists):
             yield job
             if session.dirty:
                 self._changed(session, *(row for row in session.dirty if isinstance(row, Job)))
+
+
+def new_id() -> str:
+    """An id that no job has."""
+    return f"video_{secrets.token_hex(12)}"
 
 
 def _spread(jobs: Sequence[Job]) -> None:

@@ -15,7 +15,7 @@ from scenewright.server.settings import Limits
 from scenewright.server.video_request import Kind, VideoRequest
 
 #: Seeds that are drawn: JavaScript reads whole numbers up to 2^53 exactly.
-_SEEDS = 1 << 32
+SEEDS = 1 << 32
 
 
 def plan(
@@ -49,7 +49,7 @@ def plan(
             prompt=prompt,
             negative_prompt=options.negative_prompt,
             model=model,
-            seed=secrets.randbelow(_SEEDS) if options.seed is None else options.seed,
+            seed=secrets.randbelow(SEEDS) if options.seed is None else options.seed,
             width=width,
             height=height,
             num_frames=num_frames,

@@ -106,8 +106,8 @@ class VideoReference(Body):
         return {"id": value} if isinstance(value, str) else value
 
 
-class Options(Body):
-    """What can be chosen beside the prompt; what is left out is the model's choice."""
+class Choices(Body):
+    """How a video is made; what is left out is the model's choice."""
 
     negative_prompt: Text = Field(default="", description="What the video should not show.")
     model: str | None = Field(default=None, min_length=1, max_length=200, examples=["nano"])
@@ -121,27 +121,13 @@ class Options(Body):
     fps: float | None = Field(
         default=None, allow_inf_nan=False, ge=0.1, le=240, description="Frames a second of the file."
     )
-    seed: int | None = Field(default=None, ge=0, lt=2**63, description="The same seed, the same video.")
     num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
     guidance_scale: float | None = Field(default=None, allow_inf_nan=False, ge=0, le=100)
     flow_shift: float | None = Field(default=None, allow_inf_nan=False, gt=0, le=1000)
     sampler: Literal[SAMPLER_NAMES] | None = None  # type: ignore[valid-type]
     fast: Flag = Field(default=False, description="The model's settings for few steps.")
-    lora: Any = Field(default=None, description="Refused: no model here takes any.")
-    audio: Flag = Field(default=False, description="Add the sound of the scene that the prompt describes.")
-    format: Literal["mp4", "webm"] = "mp4"
-    cache: Flag = Field(default=True, description="An identical video made before may be given instead.")
-    title: Title | None = None
-    tags: Tags = Field(default_factory=list)
-    batch: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Shared by videos that belong together."
-    )
-    priority: int = Field(default=0, ge=-1, le=10, description="Above 0 for administrators only.")
-    callback_url: str | None = Field(
-        default=None, max_length=2048, description="Gets a signed message when the video has ended."
-    )
 
-    @field_validator(*NUMBERS, mode="before")
+    @field_validator(*NUMBERS, mode="before", check_fields=False)
     @classmethod
     def _numbers(cls, value: Any) -> Any:
         return as_number(value)
@@ -168,6 +154,25 @@ class Options(Body):
             return self.width, self.height
         width, height = map(int, self.size.split("x"))
         return width, height
+
+
+class Options(Choices):
+    """What can be chosen beside the prompt."""
+
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="The same seed, the same video.")
+    lora: Any = Field(default=None, description="Refused: no model here takes any.")
+    audio: Flag = Field(default=False, description="Add the sound of the scene that the prompt describes.")
+    format: Literal["mp4", "webm"] = "mp4"
+    cache: Flag = Field(default=True, description="An identical video made before may be given instead.")
+    title: Title | None = None
+    tags: Tags = Field(default_factory=list)
+    batch: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Shared by videos that belong together."
+    )
+    priority: int = Field(default=0, ge=-1, le=10, description="Above 0 for administrators only.")
+    callback_url: str | None = Field(
+        default=None, max_length=2048, description="Gets a signed message when the video has ended."
+    )
 
 
 class CreateVideo(Options):

@@ -67,7 +67,7 @@ class Services:
 
     @cached_property
     def studies(self) -> Studies:
-        return Studies(self.database)
+        return Studies(self.queue)
 
     @cached_property
     def uploads(self) -> Uploads:

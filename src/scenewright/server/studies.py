@@ -4,20 +4,20 @@ for studies, :mod:`scenewright.evaluation.people`."""
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from scenewright.evaluation.people.answers import Answer
+from scenewright.evaluation.people.arena import Arena
 from scenewright.evaluation.people.study import CHECK, Study, StudySettings, Survey, Task
-from scenewright.server.database import Database
+from scenewright.server.jobs import JobQueue
 from scenewright.server.paging import Order, page_of
-from scenewright.server.tables import Job, StudyAnswer, StudyRow, User
+from scenewright.server.tables import Job, StudyAnswer, StudyRound, StudyRow, User
 
 
 class ClosedStudyError(ValueError):
@@ -25,7 +25,11 @@ class ClosedStudyError(ValueError):
 
 
 class AnsweredError(ValueError):
-    """An answer to what the rater has answered from another side."""
+    """An answer to what the rater has answered from another side, or knows the videos of."""
+
+
+class UnmadeError(ValueError):
+    """An answer to a round whose videos are not made."""
 
 
 class StudyPage(NamedTuple):
@@ -44,10 +48,10 @@ class Counts:
 
 
 class Studies:
-    """``clock``: seconds since the epoch."""
+    """Rows of the database that ``queue`` is in."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
-        self.database, self.now = database, clock
+    def __init__(self, queue: JobQueue) -> None:
+        self.queue, self.database, self.now = queue, queue.database, queue.now
 
     def add(self, row: StudyRow) -> StudyRow:
         with self.database.write() as session:
@@ -91,12 +95,16 @@ class Studies:
                     row.shared = shared
                 if closed is not None:
                     row.closed_at = (row.closed_at or self.now()) if closed else None
+                if closed:
+                    self._reveal_all(session, id)
         return row
 
     def delete(self, id: str) -> None:
         """For good, with its answers."""
         with self.database.write() as session:
             session.get(StudyRow, id, with_for_update=True)
+            self._reveal_all(session, id)
+            session.execute(delete(StudyRound).where(StudyRound.study_id == id))
             session.execute(delete(StudyAnswer).where(StudyAnswer.study_id == id))
             session.execute(delete(StudyRow).where(StudyRow.id == id))
 
@@ -104,6 +112,35 @@ class Studies:
         """The study to ask and to judge."""
         with self.database.read() as session:
             return self._opened(session, row)
+
+    def video(self, row: StudyRow, task: str, place: int, owner_id: str) -> str:
+        """The id of the video at a place of a task, for who asks.
+
+        Raises:
+            UnmadeError: it belongs to a round whose videos are not both made.
+            LookupError: there is no such place or task, or it is another's round.
+        """
+        with self.database.read() as session:
+            if row.kind == "arena":
+                round = session.get(StudyRound, task)
+                if (
+                    round is None
+                    or (round.study_id, round.owner_id) != (row.id, owner_id)
+                    or place not in (0, 1)
+                ):
+                    raise LookupError(f"there is no place {place} in {task}")
+                self._check_made(session, round)
+                return round.videos[place]
+            study = self._opened(session, row)
+        assert isinstance(study, Study)
+        try:
+            found = study.find(task)
+        except ValueError as error:
+            raise LookupError(str(error)) from None
+        if not 0 <= place < len(found.shown):
+            raise LookupError(f"there is no place {place} in {task}")
+        video: str = study.video(found, place)
+        return video
 
     def answers(self, id: str) -> Sequence[Answer]:
         """All, the oldest first."""
@@ -120,20 +157,21 @@ class Studies:
         found = {id: Counts(all, own) for id, all, own in rows}
         return {id: found.get(id, Counts(0, 0)) for id in ids}
 
-    def owners(self, rows: Sequence[StudyRow]) -> Mapping[str, str]:
+    def owners(self, studies: Sequence[StudyRow]) -> Mapping[str, str]:
         """Names by the ids of users."""
-        ids = {row.owner_id for row in rows}
+        ids = {study.owner_id for study in studies}
         with self.database.read() as session:
-            return {
-                id: name for id, name in session.execute(select(User.id, User.name).where(User.id.in_(ids)))
-            }
+            rows = session.execute(select(User.id, User.name).where(User.id.in_(ids))).all()
+        return {row.id: row.name for row in rows}
 
     def answer(self, id: str, answer: Answer) -> Task:
         """Keep an answer; one that the same rater gives again takes the place of the first. The task that it
         is to.
 
+        What it is a vote on, in an arena, is hidden no longer.
+
         Raises:
-            ClosedStudyError, AnsweredError: it is not taken.
+            ClosedStudyError, AnsweredError, UnmadeError: it is not taken.
             LookupError: there is no such study, or no such task.
             ValueError: it is no answer to the task.
         """
@@ -150,6 +188,8 @@ class Studies:
                 raise LookupError(str(error)) from None
             if not survey.valid(task, answer.answer):
                 raise ValueError("that is no answer to this task")
+            if row.kind == "arena":
+                self._vote(session, task, answer.rater)
             own = (StudyAnswer.study_id == id) & (StudyAnswer.rater == answer.rater)
             others = session.scalars(select(StudyAnswer.task).where(own, StudyAnswer.task != task.id))
             known = {survey.tasks[other].subject for other in others if other in survey.tasks}
@@ -169,8 +209,32 @@ class Studies:
             )
         return task
 
+    def _vote(self, session: Session, task: Task, rater: str) -> None:
+        round = session.get(StudyRound, task.id)
+        if round is None or round.rater != rater:
+            raise LookupError(f"there is no round {task.id} of {rater}")
+        if session.get(StudyAnswer, (round.study_id, round.id, rater)) is not None:
+            raise AnsweredError("you have voted, and know who made which")
+        self._check_made(session, round)
+        self.queue.reveal(session, round.videos)
+
+    def _check_made(self, session: Session, round: StudyRound) -> None:
+        made = (Job.status == "completed") & Job.deleted_at.is_(None) & Job.video_hash.is_not(None)
+        ready = session.scalars(select(Job.id).where(Job.id.in_(round.videos), made)).all()
+        if len(ready) < len(round.videos):
+            raise UnmadeError("the videos of this round are not made, or deleted")
+
+    def _reveal_all(self, session: Session, id: str) -> None:
+        rounds = session.scalars(select(StudyRound).where(StudyRound.study_id == id))
+        self.queue.reveal(session, [video for round in rounds for video in round.videos])
+
     def _opened(self, session: Session, row: StudyRow) -> Survey:
         config = StudySettings.model_validate(row.config)
+        if row.kind == "arena":
+            order = (StudyRound.created_at, StudyRound.id)
+            rounds = session.scalars(select(StudyRound).where(StudyRound.study_id == row.id).order_by(*order))
+            tasks = [Task(r.id, 0, r.prompt, tuple(r.shown), None, i) for i, r in enumerate(rounds)]
+            return Arena(config, tuple(row.contestants or {}), tuple(tasks))
         clips: dict[str, dict[str, list[str]]] = {}
         for label, videos in (row.systems or {}).items():
             found = clips.setdefault(label, {})
@@ -197,8 +261,3 @@ def _answers(session: Session, id: str) -> list[Answer]:
         )
         for row in rows
     ]
-
-
-def labels_of(row: StudyRow) -> Mapping[str, Any]:
-    """What is judged, by label."""
-    return (row.systems if row.kind == "study" else row.contestants) or {}

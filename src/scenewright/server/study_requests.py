@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from scenewright.evaluation.people.study import Question, Study, StudySettings
 from scenewright.server.accounts import Principal, changes
-from scenewright.server.errors import bad_request, from_validation, shortened
-from scenewright.server.requests import Body, Flag, Title
+from scenewright.server.errors import ApiError, bad_request, from_validation, shortened
+from scenewright.server.planning import plan
+from scenewright.server.requests import MOST_PROMPT, Body, Choices, Flag, Options, Title
 from scenewright.server.services import Services
+from scenewright.server.submitting import chosen_model
 from scenewright.server.tables import Job, StudyRow
 
 #: A study of more tasks is not asked in one.
@@ -28,9 +30,11 @@ StudyTitle = Annotated[Title, Field(min_length=1)]
 
 class NewStudy(Body):
     """``systems``: by label, completed videos of one's own, for a study; the first of a prompt is shown with
-    the first of the others, and so on. ``mode``: a ``crowd`` shares the tasks, ``votes`` on each; of
-    ``expert`` raters everyone answers all. ``checks``: share of the tasks that only see whether the rater is
-    there; ``failures``: how many of them may go wrong. ``shared``: whether every account may answer."""
+    the first of the others, and so on. ``contestants``: by label, how each makes its videos, for an arena,
+    which asks one question of kind compare, and shares and checks no tasks. ``mode``: a ``crowd`` shares the
+    tasks, ``votes`` on each; of ``expert`` raters everyone answers all. ``checks``: share of the tasks that
+    only see whether the rater is there; ``failures``: how many of them may go wrong. ``shared``: whether
+    every account may answer."""
 
     kind: Literal["study", "arena"] = "study"
     name: str = Field(min_length=1, max_length=80, pattern=r"\S", examples=["nano-steps"])
@@ -42,6 +46,7 @@ class NewStudy(Body):
     failures: int = Field(default=0, ge=0, le=1000)
     shared: Flag = False
     systems: dict[Label, Videos] | None = Field(default=None, min_length=1, max_length=20)
+    contestants: dict[Label, Choices] | None = Field(default=None, min_length=2, max_length=20)
 
 
 class ChangeStudy(Body):
@@ -50,6 +55,13 @@ class ChangeStudy(Body):
     title: StudyTitle | None = None
     shared: Flag | None = None
     closed: Flag | None = None
+
+
+class NewRound(Body):
+    """``rater``: who will vote; counts where there are no accounts."""
+
+    prompt: str = Field(min_length=1, max_length=MOST_PROMPT, examples=["a red ball rolls left"])
+    rater: Rater | None = None
 
 
 class NewAnswer(Body):
@@ -71,6 +83,10 @@ class NewAnswer(Body):
 
 def made_of(services: Services, principal: Principal, body: NewStudy) -> StudyRow:
     """The row of a new study. ApiError (400): it cannot be asked."""
+    if body.kind == "arena":
+        return _arena(services, principal, body)
+    if body.contestants is not None:
+        raise bad_request("contestants are for kind = arena", "contestants")
     if body.systems is None:
         raise bad_request("systems is required", "systems", "missing_required_parameter")
     row = _row(principal, body)
@@ -80,6 +96,43 @@ def made_of(services: Services, principal: Principal, body: NewStudy) -> StudyRo
     }
     _check(row, StudySettings.model_validate(row.config))
     return row
+
+
+def _arena(services: Services, principal: Principal, body: NewStudy) -> StudyRow:
+    for name in ("systems", "mode", "votes", "checks", "failures"):
+        if name in body.model_fields_set:
+            raise bad_request(f"{name} does nothing for kind = arena; leave it out", name)
+    if body.contestants is None:
+        raise bad_request("contestants is required", "contestants", "missing_required_parameter")
+    if [question.kind for question in body.questions] != ["compare"]:
+        raise bad_request("an arena asks one question of kind compare", "questions")
+    row = _row(principal, body, votes=1, checks=0.0)
+    try:
+        StudySettings.model_validate(row.config).check_systems(body.contestants)
+    except ValueError as error:
+        raise bad_request(str(error), "contestants") from None
+    limits = services.settings.limits
+    for label, choices in body.contestants.items():
+        try:
+            model, facts = chosen_model(services, choices.model)
+            plan(options_of(choices, 0), "a red ball", facts, limits, model=model)
+        except ApiError as error:
+            param = f"contestants.{label}.{error.param}" if error.param else f"contestants.{label}"
+            raise bad_request(error.message, param, error.code or "invalid_value") from None
+    # The server's own model is noted: another server's may be another.
+    row.contestants = {
+        label: {
+            "model": services.settings.default_model,
+            **choices.model_dump(exclude_unset=True, exclude_none=True),
+        }
+        for label, choices in body.contestants.items()
+    }
+    return row
+
+
+def options_of(choices: Choices, seed: int, **more: Any) -> Options:
+    """What ``POST /v1/videos`` would be asked for."""
+    return Options(**choices.model_dump(), seed=seed, **more)
 
 
 def _row(principal: Principal, body: NewStudy, **settings: Any) -> StudyRow:

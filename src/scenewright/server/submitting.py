@@ -112,8 +112,10 @@ async def submit(
     kind: Kind = "generate",
     remixed_from: str | None = None,
     idempotency_key: tuple[str, str] | None = None,
+    id: str | None = None,
+    hidden: bool = False,
 ) -> Video:
-    """Queue it; the video as it is then."""
+    """Queue it; the video as it is then. ``id`` and ``hidden`` as for :meth:`.JobQueue.submit`."""
     services = services_of(request)
     days = services.settings.expire_days
 
@@ -131,6 +133,8 @@ async def submit(
                 tags=options.tags,
                 expires_at=None if days is None else time.time() + days * 86400,
                 idempotency=idempotency_key,
+                id=id,
+                hidden=hidden,
             )
         except IdempotencyConflict as error:
             raise key_conflict(error) from None
@@ -150,9 +154,11 @@ def chosen_model(services: Services, name: str | None) -> tuple[str, ModelFacts]
     return model, facts
 
 
-async def admit(services: Services, principal: Principal, options: Options, more: int = 0) -> None:
+async def admit(
+    services: Services, principal: Principal, options: Options, more: int = 0, jobs: int = 1
+) -> None:
     """ApiError: 403 for a priority above one's rights, 400 for a callback that leads inside, 429 for too
-    much."""
+    much. ``jobs``: how many videos, ``more`` bytes of files with them."""
     if options.priority > 0 and not principal.is_admin:
         raise ApiError(
             403, "only administrators set a priority above 0", code="insufficient_scope", param="priority"
@@ -162,7 +168,8 @@ async def admit(services: Services, principal: Principal, options: Options, more
             await check_url(options.callback_url, loopback=services.private)
         except UnreachableError as error:
             raise bad_request(str(error), "callback_url", "invalid_url") from None
-    await run_in_threadpool(check_room, services.database, principal.owner_id, services.settings.limits, more)
+    limits = services.settings.limits
+    await run_in_threadpool(check_room, services.database, principal.owner_id, limits, more, jobs)
 
 
 def body_bytes(request: Request) -> int:

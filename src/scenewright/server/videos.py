@@ -119,7 +119,7 @@ def present(job: Job, base_url: str, facts: ModelFacts | None, position: int | N
         completed_at=int(job.completed_at) if done and job.completed_at is not None else None,
         expires_at=int(job.expires_at) if job.expires_at is not None else None,
         status=status,
-        progress=_progress(job),
+        progress=progress_of(job),
         model=job.model,
         prompt=request.prompt,
         seconds=f"{round(num_frames / fps, 3):g}",
@@ -172,7 +172,7 @@ def _error(job: Job) -> VideoError:
     return VideoError(code=job.error_code or "failed", message=job.error_message or "the video failed")
 
 
-def _progress(job: Job) -> int:
+def progress_of(job: Job) -> int:
     if job.status == "completed":
         return 100
     begins = _BEGINS.get(job.phase, 0)

@@ -18,7 +18,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="the schema's test nee
 ENDLESS = "/v1/events"
 #: What takes a video, which a description cannot make up, or what some model can make and another cannot.
 KNOWS_MORE = {f"/v1/videos/{name}" for name in ("extensions", "edits", "characters", "import")}
-KNOWS_MORE |= {"/v1/videos", "/v1/estimates"}
+KNOWS_MORE |= {"/v1/videos", "/v1/estimates", "/v1/studies"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from scenewright.server.accounts import Principal
 from scenewright.server.api.videos import Writer
 from scenewright.server.errors import ApiError, bad_request, described
 from scenewright.server.forms import body_of
+from scenewright.server.jobs import new_id
 from scenewright.server.limits import check_room
 from scenewright.server.requests import Flag
 from scenewright.server.services import Services, base_url, services_of
@@ -162,7 +162,7 @@ def _kept(services: Services, principal: Principal, content: bytes, kind: str, w
     digest = store.put_bytes(content, f"video/{wanted.format}")
     return services.queue.add_made(
         Job(
-            id=f"video_{secrets.token_hex(12)}",
+            id=new_id(),
             owner_id=principal.owner_id,
             kind=kind,
             status="completed",

@@ -18,11 +18,13 @@ from scenewright.evaluation.people.study import Kind, Question, Study, StudySett
 from scenewright.server.accounts import LOCAL, Principal, changes
 from scenewright.server.api.content import sent
 from scenewright.server.api.videos import Reader, Writer
+from scenewright.server.arenas import open_round
+from scenewright.server.blinding import covered, covers_of
 from scenewright.server.errors import ApiError, bad_request, described, not_found
 from scenewright.server.paging import Order
 from scenewright.server.services import Services, services_of
 from scenewright.server.sniffing import media_type_of
-from scenewright.server.studies import AnsweredError, ClosedStudyError, Counts, labels_of
+from scenewright.server.studies import AnsweredError, ClosedStudyError, Counts, UnmadeError
 from scenewright.server.study_requests import ChangeStudy, NewAnswer, NewStudy, Rater, made_of
 from scenewright.server.tables import StudyRow
 
@@ -108,10 +110,11 @@ class Taken(BaseModel):
     "/v1/studies",
     response_model=StudyObject,
     responses=described(400, 401, 403, 429),
-    summary="Make a study",
+    summary="Make a study or an arena",
 )
 def create_study(request: Request, body: NewStudy, principal: Writer) -> StudyObject:
-    """Of two or more systems, each a list of videos of one's own, matched by their prompts."""
+    """Of two or more systems, each a list of videos of one's own, matched by their prompts; or an arena of
+    contestants, which make their videos when they are asked."""
     services = services_of(request)
     row = made_of(services, principal, body)
     row.created_at = services.studies.now()
@@ -137,7 +140,7 @@ def list_studies(
     services = services_of(request)
     for name, id in (("after", after), ("before", before)):
         if id is not None:
-            _visible(services, principal, id, name)
+            visible_study(services, principal, id, name)
     page = services.studies.list(principal.owner_id, after=after, before=before, limit=limit, order=order)
     data = _objects(services, principal, page.studies, rater)
     return StudyList(
@@ -156,7 +159,7 @@ def list_studies(
 )
 def retrieve_study(request: Request, study_id: str, principal: Reader, rater: Naming = None) -> StudyObject:
     services = services_of(request)
-    return _one(services, principal, _visible(services, principal, study_id), rater)
+    return _one(services, principal, visible_study(services, principal, study_id), rater)
 
 
 @router.patch(
@@ -196,19 +199,22 @@ def delete_study(request: Request, study_id: str, principal: Writer) -> DeletedS
     summary="What to answer next",
 )
 def study_task(request: Request, study_id: str, principal: Reader, rater: Naming = None) -> NextTask:
-    """Now and then a task that says what to answer: whoever gets it wrong is left out of the results."""
+    """Now and then a task that says what to answer: whoever gets it wrong is left out of the results. Of an
+    arena, one's oldest round whose videos are made."""
     services = services_of(request)
-    row = _visible(services, principal, study_id)
+    row = visible_study(services, principal, study_id)
     who = rater_of(services, principal, rater)
     answers = services.studies.answers(study_id)
     done = sum(answer.rater == who for answer in answers)
-    study = services.studies.opened(row)
-    task = None
+    study, task = services.studies.opened(row), None
     if row.closed_at is None and isinstance(study, Study):
         task = next_task(study, answers, who)
+    elif row.closed_at is None:
+        round = open_round(services, row, who)
+        task = None if round is None else study.find(round.id)
     if task is None:
         return NextTask(done=done, task=None)
-    shown = study.shown(task, partial(_address, study_id, task.id))
+    shown = study.shown(task, partial(address_of, study_id, task.id))
     return NextTask(done=done, task=StudyTask.model_validate(shown))
 
 
@@ -220,33 +226,33 @@ def study_task(request: Request, study_id: str, principal: Reader, rater: Naming
         200: {"description": "The file.", "content": {"video/mp4": _FILE, "video/webm": _FILE}},
         206: {"description": "The range of it.", "content": {"video/mp4": _FILE, "video/webm": _FILE}},
         304: {"description": "The client has it."},
-        **described(400, 401, 403, 404, 416, 429),
+        **described(400, 401, 403, 404, 409, 416, 429),
     },
     summary="Download a video of a task",
 )
 def study_video(request: Request, study_id: str, task: str, place: int, principal: Reader) -> Response:
-    """Nothing in the answer tells which video it is."""
+    """Nothing in the answer tells which video it is, and nothing in the file how it was made."""
     services = services_of(request)
-    row = _visible(services, principal, study_id)
-    study = services.studies.opened(row)
+    row = visible_study(services, principal, study_id)
     try:
-        found = study.find(task)
-    except ValueError:
-        raise not_found("task", task, "task") from None
-    if not isinstance(study, Study) or not 0 <= place < len(found.shown):
-        raise not_found("place", str(place), "place")
-    job = services.queue.get(study.video(found, place))
+        video = services.studies.video(row, task, place, principal.owner_id)
+    except UnmadeError as error:
+        raise ApiError(409, str(error), code="not_ready") from None
+    except LookupError:
+        raise not_found("task", f"{task}, place {place}", "task") from None
+    job = services.queue.get(video)
     digest = job.video_hash if job is not None and job.deleted_at is None else None
     size = None if digest is None else services.store.size(digest)
     if digest is None or size is None:
         raise ApiError(404, "the video of this task was deleted", code="no_content")
-    media_type = media_type_of(b"".join(services.store.read(digest, 0, 64))) or "application/octet-stream"
+    read = partial(services.store.read, digest)
+    media_type = media_type_of(b"".join(read(0, 64))) or "application/octet-stream"
     headers = {
-        "ETag": f'"{found.id}-{place}"',
+        "ETag": f'"{task}-{place}"',
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": "inline",
     }
-    return sent(request, partial(services.store.read, digest), size, media_type, headers)
+    return sent(request, covered(read, covers_of(read, size)), size, media_type, headers)
 
 
 @router.post(
@@ -256,22 +262,27 @@ def study_video(request: Request, study_id: str, task: str, place: int, principa
     summary="Answer a task",
 )
 def answer_task(request: Request, study_id: str, body: NewAnswer, principal: Reader) -> Taken:
-    """An answer that is given again takes the place of the first."""
+    """An answer that is given again takes the place of the first, but for a vote in an arena."""
     services = services_of(request)
-    _visible(services, principal, study_id)
+    row = visible_study(services, principal, study_id)
     rater = rater_of(services, principal, body.rater)
     answer = Answer(body.task, rater, body.answer, body.seconds, body.watched, body.replays)
     try:
-        services.studies.answer(study_id, answer)
+        task = services.studies.answer(study_id, answer)
     except ClosedStudyError as error:
         raise ApiError(409, str(error), code="study_closed") from None
     except AnsweredError as error:
         raise ApiError(409, str(error), code="answered_already", param="task") from None
+    except UnmadeError as error:
+        raise ApiError(409, str(error), code="not_ready", param="task") from None
     except LookupError:
         raise not_found("task", body.task, "task") from None
     except ValueError as error:
         raise bad_request(str(error), "answer") from None
-    return Taken()
+    if row.kind != "arena":
+        return Taken()
+    services.watcher.hurry()
+    return Taken(revealed=list(task.shown))
 
 
 @router.get(
@@ -284,7 +295,7 @@ def study_results(request: Request, study_id: str, principal: Reader) -> Respons
     """For who manages it at any time; for everyone who may answer it once it is closed, without the names of
     raters."""
     services = services_of(request)
-    row = _visible(services, principal, study_id)
+    row = visible_study(services, principal, study_id)
     answers: Sequence[Answer] = services.studies.answers(study_id)
     if not _manages(principal, row):
         if row.closed_at is None:
@@ -321,7 +332,8 @@ def rater_of(services: Services, principal: Principal, given: str | None) -> str
     return (given or "").strip() or LOCAL
 
 
-def _address(study_id: str, task: str, place: int) -> str:
+def address_of(study_id: str, task: str, place: int) -> str:
+    """The path of a task's video."""
     return f"/v1/studies/{study_id}/tasks/{task}/videos/{place}"
 
 
@@ -329,7 +341,7 @@ def _manages(principal: Principal, row: StudyRow) -> bool:
     return principal.may("videos:write") and changes(principal) in (None, row.owner_id)
 
 
-def _visible(services: Services, principal: Principal, id: str, param: str = "study_id") -> StudyRow:
+def visible_study(services: Services, principal: Principal, id: str, param: str = "study_id") -> StudyRow:
     """A study that one may look at and answer. ApiError (404): there is none, or it is another's."""
     row = services.studies.get(id)
     if row is None or not (row.shared or principal.owner_id == row.owner_id or _manages(principal, row)):
@@ -339,7 +351,7 @@ def _visible(services: Services, principal: Principal, id: str, param: str = "st
 
 def _managed(services: Services, principal: Principal, id: str) -> StudyRow:
     """ApiError: 404, or 403 for who may only answer."""
-    row = _visible(services, principal, id)
+    row = visible_study(services, principal, id)
     if not _manages(principal, row):
         raise ApiError(403, "the study is another's; you can only answer it", code="not_yours")
     return row
@@ -384,10 +396,8 @@ def _object(
         failures=config.failures,
         questions=list(questions),
         systems=systems,
-        contestants=dict(labels_of(row)) if manage and row.kind == "arena" else None,
-        prompts=len(study.prompts)
-        if isinstance(study, Study)
-        else len({t.prompt for t in study.tasks.values()}),
+        contestants=row.contestants if manage else None,
+        prompts=len({task.prompt for task in study.tasks.values()}),
         created_at=row.created_at,
         closed_at=row.closed_at,
         shared=row.shared,

@@ -166,20 +166,20 @@ def delete_video(request: Request, video_id: str, principal: Writer) -> DeletedV
 
 
 def visible(services: Services, video_id: str, principal: Principal) -> Job:
-    """A video that one may look at. ApiError (404): there is none, it is another's, or deleted."""
+    """A video that one may look at. ApiError (404): there is none, it is another's, hidden or deleted."""
     job = services.queue.get(video_id, sees(principal))
     return found(job if job is None or job.deleted_at is None else None, video_id)
 
 
 def own(services: Services, video_id: str, principal: Principal, *, deleted: bool = False) -> Job:
-    """A video that one may change. ApiError (404): there is none, it is another's, or (unless ``deleted``)
-    deleted."""
+    """A video that one may change. ApiError (404): there is none, it is another's, hidden, or (unless
+    ``deleted``) deleted."""
     job = services.queue.get(video_id, changes(principal))
     return found(job if job is None or deleted or job.deleted_at is None else None, video_id)
 
 
 def found(job: Job | None, video_id: str) -> Job:
-    if job is None:
+    if job is None or job.hidden:
         raise not_found("video", video_id, "video_id")
     return job
 
