@@ -65,17 +65,19 @@ export interface Next {
 
 export type Answer = string | number | number[];
 
-/** Two videos of one prompt as they are made; `videos` is empty until both are there. */
+/** Two videos of one prompt as they are made. `progress`: per cent of both together; `videos`: empty until both are
+ * there; `revealed`: the contestants by place, once one has voted. */
 export interface Round {
   task: string;
   status: "queued" | "in_progress" | "completed" | "failed";
-  progress: [number, number];
+  progress: number;
   eta_seconds: number | null;
   videos: string[];
   text: string;
   ties: boolean;
   prompt: string;
-  error: { message: string } | string | null;
+  error: string | null;
+  revealed: string[] | null;
 }
 
 export interface Interval {

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api/http";
 import { getRound, giveAnswer, startRound } from "../api/studies";
 import type { Answer, Round, Study } from "../api/study-types";
-import { duration, number, t } from "../i18n";
+import { duration, t } from "../i18n";
 import { go, href, place } from "../router";
 import { announce, complain } from "../state/saying";
 import { Button } from "../ui/button";
@@ -78,21 +78,16 @@ function Asking(props: { busy: boolean; error: string | null; again: boolean; on
   );
 }
 
+/** How far each of the two is would tell which has the fewer steps, so it is said of both together. */
 function Making({ round }: { round: Round }) {
   const waiting = round.status === "queued";
   return (
     <section class="clips arena-making" aria-label={t("arena.making")}>
-      <div class="clip-pictures of-2">
+      <div class="clip-pictures of-2" aria-hidden="true">
         {([0, 1] as const).map((at) => (
           <figure key={at}>
             <div class="arena-wait">
-              <Icon name="make" size={28} />
-              <progress
-                max={100}
-                value={round.progress[at]}
-                aria-label={t("progress-of", { prompt: placeName(at, 2) })}
-              />
-              <span class="arena-share">{`${number(Math.round(round.progress[at]))} %`}</span>
+              <Icon name="make" size={32} />
             </div>
             <figcaption>
               <span>{placeName(at, 2)}</span>
@@ -100,8 +95,9 @@ function Making({ round }: { round: Round }) {
           </figure>
         ))}
       </div>
+      <progress max={100} value={round.progress} aria-label={t("progress-of", { prompt: round.prompt })} />
       <p class="arena-eta">
-        <span>{t(waiting ? "phase.queued" : "arena.making")}</span>
+        <span>{waiting ? t("phase.queued") : `${t("arena.making")}: ${round.progress} %`}</span>
         <span class="quiet">
           {round.eta_seconds !== null ? t("eta.left", { time: duration(round.eta_seconds) }) : waiting ? t("arena.waits") : t("eta.unknown")}
         </span>
@@ -110,13 +106,22 @@ function Making({ round }: { round: Round }) {
   );
 }
 
-function Revealed({ study, names, chosen }: { study: Study; names: string[]; chosen: number | null }) {
+/** `answer`: null where it was given before the page was opened. */
+interface Vote {
+  names: string[];
+  answer: Answer | null;
+}
+
+const PLACES: readonly Answer[] = ["first", "second"];
+
+function Revealed({ study, vote }: { study: Study; vote: Vote }) {
   const text = useRef<HTMLHeadingElement>(null);
+  const { names, answer } = vote;
   useEffect(() => text.current?.focus(), []);
   return (
     <div class="revealed">
       <h2 ref={text} tabIndex={-1}>
-        {chosen === null ? t("revealed.tie") : t("revealed.chosen", { name: names[chosen] ?? "" })}
+        {answer === null ? t("revealed") : answer === "tie" ? t("revealed.tie") : t("revealed.chosen", { name: names[PLACES.indexOf(answer)] ?? "" })}
       </h2>
       <dl>
         {names.map((name, at) => {
@@ -132,13 +137,9 @@ function Revealed({ study, names, chosen }: { study: Study; names: string[]; cho
           );
         })}
       </dl>
+      <a href={href("studies", [study.id])}>{t("results.see")}</a>
     </div>
   );
-}
-
-interface Vote {
-  names: string[];
-  chosen: number | null;
 }
 
 export function ArenaVote({ study, rater }: { study: Study; rater: string | null }) {
@@ -163,6 +164,7 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
         const now = await getRound(study.id, task);
         if (gone) return;
         setRound(now);
+        if (now.revealed) setVote((known) => known ?? { names: now.revealed!, answer: null });
         if (now.status === "completed" || now.status === "failed") return;
       } catch (error) {
         if (gone) return;
@@ -215,8 +217,7 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
         ...given(meter.current),
       });
       const names = revealed ?? [];
-      const chosen = value === "first" ? 0 : value === "second" ? 1 : null;
-      setVote({ names, chosen });
+      setVote({ names, answer: value });
       announce(t("revealed.said", { left: names[0] ?? "", right: names[1] ?? "" }));
       void refreshStudy(study.id).catch(() => undefined);
     } catch (error) {
@@ -238,8 +239,7 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
     );
   if (task && !shown) return <p class="quiet">{t("loading")}</p>;
   if (!shown || shown.status === "failed") {
-    const reason = typeof shown?.error === "string" ? shown.error : shown?.error?.message;
-    return <Asking key={task ?? ""} busy={busy} error={reason ?? wrong} again={false} last={shown?.prompt ?? ""} onStart={(prompt) => void start(prompt)} />;
+    return <Asking key={task ?? ""} busy={busy} error={shown?.error ?? wrong} again={false} last={shown?.prompt ?? ""} onStart={(prompt) => void start(prompt)} />;
   }
   return (
     <section class="task" aria-labelledby="question">
@@ -256,14 +256,14 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
           meter={meter.current}
           onReady={() => setReady(true)}
           captions={vote?.names}
-          chosen={vote?.chosen ?? undefined}
+          chosen={vote?.answer == null ? undefined : PLACES.indexOf(vote.answer)}
         />
       ) : (
         <Making round={shown} />
       )}
       {vote ? (
         <>
-          <Revealed study={study} names={vote.names} chosen={vote.chosen} />
+          <Revealed study={study} vote={vote} />
           {closed ? null : <Asking key={`next ${shown.task}`} busy={busy} error={wrong} again last={shown.prompt} onStart={(prompt) => void start(prompt)} />}
         </>
       ) : made ? (
