@@ -14,7 +14,7 @@ export interface Question {
 
 /** A contestant of an arena, by the names of a video's request; what is not said is the model's own. */
 export interface Contestant {
-  model: string;
+  model?: string;
   num_inference_steps?: number | null;
   guidance_scale?: number | null;
   flow_shift?: number | null;

@@ -30,15 +30,20 @@ export function Badges({ study }: { study: Study }) {
   );
 }
 
-/** "nano · 24 steps · guidance 3.5": what was said, the rest is the model's own. */
+const TOLD = ["model", "fast", "num_inference_steps", "guidance_scale", "flow_shift"];
+
+/** "nano · 24 steps · guidance 3.5": what was said, the rest is the model's own. What only the API can say comes by
+ * its name. */
 export function contestantWords(one: Contestant): string {
   const has = (value: number | null | undefined): value is number => value !== null && value !== undefined;
+  const others = Object.entries(one).filter(([name, value]) => !TOLD.includes(name) && value !== null);
   return [
-    one.model,
+    one.model ?? "",
     one.fast ? t("setting.fast") : "",
     has(one.num_inference_steps) ? tn("model.steps", one.num_inference_steps) : "",
     has(one.guidance_scale) ? t("setting.guidance", { n: number(one.guidance_scale) }) : "",
     has(one.flow_shift) ? t("setting.shift", { n: number(one.flow_shift) }) : "",
+    ...others.map(([name, value]) => `${name} ${value}`),
   ]
     .filter(Boolean)
     .join(" · ");
