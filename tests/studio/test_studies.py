@@ -120,7 +120,9 @@ def test_a_study_is_made_from_the_library_and_answered_by_keyboard(
         expect(page.locator("#question")).to_be_focused()
         task = page.locator(".clips video").first.get_attribute("src")
         page.keyboard.press(keys[0] if grey(page, 0) > grey(page, 1) else keys[1])
-        page.wait_for_function("t => document.querySelector('.clips video')?.getAttribute('src') !== t", arg=task)
+        page.wait_for_function(
+            "t => document.querySelector('.clips video')?.getAttribute('src') !== t", arg=task
+        )
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     expect(page.get_by_test_id("announcer")).to_contain_text("Thank you")
     rows = answers(server, study["id"])
@@ -142,12 +144,10 @@ def test_nothing_that_a_rater_gets_tells_the_system(
         assert word not in shown, word
 
 
-def test_clips_play_in_step_stop_and_begin_again(
-    vote_page: Any, server: Server, tmp_path: Path
-) -> None:
+def test_clips_play_in_step_stop_and_begin_again(vote_page: Any, server: Server, tmp_path: Path) -> None:
     systems = {
         name: [server.keep(written(tmp_path / f"{name}.mp4", PROMPTS[0], [(90,) * 3] * frames, seed=frames))["id"]]
-        for name, frames in (("short", 16), ("long", 24))
+        for name, frames in (("short", 8), ("long", 12))
     }  # fmt: skip
     page = vote_page(made(server, systems))
     ready(page)
@@ -163,17 +163,19 @@ def test_clips_play_in_step_stop_and_begin_again(
     def again() -> bool:
         seen.append(page.evaluate(look))
         times = [max(v["time"] for v in videos) for videos in seen]
-        return any(now < before - 1 for before, now in zip(times, times[1:], strict=False))
+        return any(now < before - 0.8 for before, now in zip(times, times[1:], strict=False))
 
     server.wait(again, seconds=20)
-    assert max(v["time"] for videos in seen for v in videos) > 2
+    assert max(v["time"] for videos in seen for v in videos) > 1
     # A seek that is going on is one of the samples at most here and there.
     assert sorted(map(apart, seen))[int(0.9 * len(seen))] < 0.15
     page.keyboard.press(" ")
     server.wait(lambda: all(v["paused"] for v in page.evaluate(look)))
     stopped = page.evaluate(look)
     page.keyboard.press("r")
-    server.wait(lambda: not any(v["paused"] for v in page.evaluate(look)[1:]) and page.evaluate(look) != stopped)
+    server.wait(
+        lambda: not any(v["paused"] for v in page.evaluate(look)[1:]) and page.evaluate(look) != stopped
+    )
 
 
 def test_an_answer_can_be_changed_and_a_tie_is_one(
@@ -270,7 +272,10 @@ def test_results_say_what_was_found_and_what_is_open(
     expect(page.get_by_text("4 answers by 2 raters.")).to_be_visible()
     expect(page.get_by_text("2 more answers are wanted.")).to_be_visible()
     expect(page.locator(".results-table tbody th")).to_have_text(["24 steps", "2 steps"])
-    votes = [Vote(p, "24 steps", "2 steps", "first", r) for p in PROMPTS for r in ("Ada", "Ben")]
+    votes = [
+        Vote(row["prompt"], *row["shown"].split("|"), outcome=row["answer"].strip('"'), rater=row["rater"])
+        for row in answers(server, study)
+    ]
     strength = fit_preferences(votes).strengths["24 steps"]
     row = page.locator(".results-table tbody tr").first
     expect(row).to_contain_text(f"+{strength.value:.2f}")
@@ -294,7 +299,7 @@ def test_closing_ends_the_votes_and_a_deletion_can_be_taken_back(
     open_page: Any, vote_page: Any, server: Server, clips: dict[str, list[str]]
 ) -> None:
     study = made(server, clips)
-    rater = vote_page(study)
+    rater = vote_page(study, allow=("409",))
     ready(rater)
     page = open_page(f"studies/{study}")
     page.get_by_role("button", name="Close", exact=True).click()
@@ -318,9 +323,8 @@ def test_closing_ends_the_votes_and_a_deletion_can_be_taken_back(
 
 
 def test_a_grid_gives_the_systems(open_page: Any, server: Server) -> None:
-    for seed in (3, 4):
-        for steps in (1, 2):
-            server.submit("a red ball", seed=seed, num_inference_steps=steps, batch="grid-s", num_frames=8)
+    for steps in (1, 2):
+        server.submit("a red ball", seed=3, num_inference_steps=steps, batch="grid-s", num_frames=8)
     server.wait(lambda: not server.videos(status=["queued", "in_progress"]))
     page = open_page("compare/grid/grid-s")
     page.get_by_role("link", name="Ask people").click()
@@ -328,9 +332,12 @@ def test_a_grid_gives_the_systems(open_page: Any, server: Server) -> None:
     page.get_by_label("Name", exact=True).fill("Grid")
     page.get_by_role("button", name="Make the study").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Grid")
-    seeds = {video["id"]: video["seed"] for video in server.videos()}
+    steps = {video["id"]: video["num_inference_steps"] for video in server.videos()}
     systems = studies(server)[0]["systems"]
-    assert {name: [seeds[id] for id in ids] for name, ids in systems.items()} == {"1 step": [3, 4], "2 steps": [3, 4]}
+    assert {name: [steps[id] for id in ids] for name, ids in systems.items()} == {
+        "1 step": [1],
+        "2 steps": [2],
+    }
 
 
 def test_a_round_of_the_arena_is_blind_until_the_vote(open_page: Any, server: Server) -> None:
@@ -355,6 +362,7 @@ def test_a_round_of_the_arena_is_blind_until_the_vote(open_page: Any, server: Se
     assert "made in" not in page.locator("main").inner_text()
     assert server.videos() == []
     page.keyboard.press("2")
+    expect(page.locator(".revealed")).to_be_visible()
     told = page.locator(".revealed dd strong").all_inner_texts()
     assert sorted(told) == ["made in 1", "made in 2"]
     expect(page.get_by_role("heading", name=f"You chose {told[1]}")).to_be_focused()
@@ -366,15 +374,31 @@ def test_a_round_of_the_arena_is_blind_until_the_vote(open_page: Any, server: Se
     expect(page.locator(".results-table tbody th")).to_have_text([told[1], told[0]])
 
 
-def test_an_account_votes_in_what_another_shares(
-    needed: None, open_page: Any, tmp_path: Path
-) -> None:
+@pytest.fixture
+def guarded(needed: None, tmp_path: Path) -> Iterator[Server]:
+    """A server with accounts: ada, who makes, and ben, who reviews."""
     server = Server(tmp_path / "studio", "--accounts", works=False)
     for name, role in (("ada", "creator"), ("ben", "reviewer")):
-        add = [sys.executable, "-m", "scenewright", "accounts", "add", name, "--role", role, "--password-stdin"]
+        add = [
+            sys.executable,
+            "-m",
+            "scenewright",
+            "accounts",
+            "add",
+            name,
+            "--role",
+            role,
+            "--password-stdin",
+        ]
         add += ["--folder", str(server.folder)]
         subprocess.run(add, input="a long password\n", text=True, check=True, timeout=60)
     server.start()
+    yield server
+    server.stop()
+
+
+def test_an_account_votes_in_what_another_shares(guarded: Server, open_page: Any, tmp_path: Path) -> None:
+    server = guarded
 
     def signed_in(name: str) -> Any:
         page = open_page(at=server.url, allow=("401",))
@@ -384,31 +408,28 @@ def test_an_account_votes_in_what_another_shares(
         page.locator(".pages").wait_for()
         return page
 
-    try:
-        login = server.http.post("/v1/sessions", json={"name": "ada", "password": "a long password"}).json()
-        server.http.headers["X-CSRF-Token"] = login["csrf_token"]
-        systems = {
-            name: [server.keep(written(tmp_path / f"{name}.mp4", PROMPTS[0], [(level,) * 3] * 4))["id"]]
-            for name, level in (("dark", 60), ("bright", 180))
-        }
-        study = made(server, systems, votes=1)
-        ada = signed_in("ada")
-        ada.goto(f"{server.url}/#/studies/{study}")
-        ada.get_by_role("button", name="Share").click()
-        expect(ada.get_by_role("button", name="Stop sharing")).to_be_visible()
-        ben = signed_in("ben")
-        ben.get_by_role("link", name="Studies").click()
-        expect(ben.locator(".study-card")).to_contain_text("by ada")
-        assert "bright" not in ben.locator("main").inner_text()
-        ben.get_by_role("link", name="Vote: Steps").click()
-        ready(ben)
-        ben.keyboard.press("1")
-        expect(ben.get_by_role("heading", name="Thank you")).to_be_visible()
-        ben.goto(f"{server.url}/#/studies/{study}")
-        expect(ben.get_by_text("Results are shown here when the study is closed.")).to_be_visible()
-        expect(ben.get_by_role("button", name="Delete")).to_have_count(0)
-    finally:
-        server.stop()
+    login = server.http.post("/v1/sessions", json={"name": "ada", "password": "a long password"}).json()
+    server.http.headers["X-CSRF-Token"] = login["csrf_token"]
+    systems = {
+        name: [server.keep(written(tmp_path / f"{name}.mp4", PROMPTS[0], [(level,) * 3] * 4))["id"]]
+        for name, level in (("dark", 60), ("bright", 180))
+    }
+    study = made(server, systems, votes=1)
+    ada = signed_in("ada")
+    ada.goto(f"{server.url}/#/studies/{study}")
+    ada.get_by_role("button", name="Share").click()
+    expect(ada.get_by_role("button", name="Stop sharing")).to_be_visible()
+    ben = signed_in("ben")
+    ben.get_by_role("link", name="Studies").click()
+    expect(ben.locator(".study-card")).to_contain_text("by ada")
+    assert "bright" not in ben.locator("main").inner_text()
+    ben.get_by_role("link", name="Vote: Steps").click()
+    ready(ben)
+    ben.keyboard.press("1")
+    expect(ben.get_by_role("heading", name="Thank you")).to_be_visible()
+    ben.goto(f"{server.url}/#/studies/{study}")
+    expect(ben.get_by_text("Results are shown here when the study is closed.")).to_be_visible()
+    expect(ben.get_by_role("button", name="Delete")).to_have_count(0)
 
 
 def places(study: str, clips: dict[str, list[str]]) -> dict[str, str]:

@@ -17,15 +17,17 @@ interface Props {
 
 const DRAGGED = "application/x-scenewright-place";
 
-/** While one answers, no digit leads to another page. */
-function useKeys(runs: Record<string, () => void>, on: unknown[]): void {
+/** Keys that hold for as long as one answers, with what they mean as of the last drawing. No digit leads to another
+ * page meanwhile. */
+function useKeys(runs: Record<string, () => void>): void {
+  const now = useRef(runs);
+  now.current = runs;
   useEffect(() => {
-    const digits = Object.fromEntries([..."0123456789"].map((digit) => [digit, () => undefined]));
-    const all = Object.entries({ ...digits, ...runs });
+    const all = new Set([..."0123456789", ...Object.keys(now.current)]);
     return register(
-      all.map(([keys, run]): Shortcut => ({ keys, does: "vote", run: (event) => (event.repeat ? undefined : run()) })),
+      [...all].map((keys): Shortcut => ({ keys, does: "vote", run: (event) => (event.repeat ? undefined : now.current[keys]?.()) })),
     );
-  }, on);
+  }, []);
 }
 
 function Key({ name }: { name: string }) {
@@ -38,17 +40,14 @@ function Key({ name }: { name: string }) {
 
 function Compare({ task, busy, onAnswer }: Props) {
   const tie = () => (task.ties ? onAnswer("tie") : undefined);
-  useKeys(
-    {
-      "1": () => onAnswer("first"),
-      ArrowLeft: () => onAnswer("first"),
-      "2": () => onAnswer("second"),
-      ArrowRight: () => onAnswer("second"),
-      "0": tie,
-      t: tie,
-    },
-    [onAnswer, task.ties],
-  );
+  useKeys({
+    "1": () => onAnswer("first"),
+    ArrowLeft: () => onAnswer("first"),
+    "2": () => onAnswer("second"),
+    ArrowRight: () => onAnswer("second"),
+    "0": tie,
+    t: tie,
+  });
   return (
     <div class={`answers of-compare ${task.ties ? "has-tie" : ""}`} role="group" aria-label={t("answer")}>
       <button type="button" class="answer" aria-disabled={busy} onClick={() => onAnswer("first")}>
@@ -90,10 +89,7 @@ function Rank({ task, busy, onAnswer }: Props) {
     if (named + 2 >= of) send.current?.querySelector("button")?.focus();
     setNamed(named + 1);
   };
-  useKeys(
-    Object.fromEntries(task.videos.slice(0, 9).map((_, place) => [String(place + 1), () => name(place)])),
-    [order, named],
-  );
+  useKeys(Object.fromEntries(task.videos.slice(0, 9).map((_, place) => [String(place + 1), () => name(place)])));
   return (
     <div class="answers of-rank">
       <p class="hint" id="rank-hint">
@@ -160,7 +156,7 @@ function Rank({ task, busy, onAnswer }: Props) {
 
 function Rate({ task, busy, onAnswer }: Props) {
   const values = Array.from({ length: task.scale }, (_, at) => at + 1);
-  useKeys(Object.fromEntries(values.slice(0, 10).map((value) => [String(value % 10), () => onAnswer(value)])), [onAnswer, task.scale]);
+  useKeys(Object.fromEntries(values.slice(0, 10).map((value) => [String(value % 10), () => onAnswer(value)])));
   return (
     <div class="answers of-rate" role="group" aria-label={t("answer")}>
       <div class="rate-row">
@@ -186,10 +182,7 @@ function Rate({ task, busy, onAnswer }: Props) {
 }
 
 function Choices({ task, busy, onAnswer }: Props) {
-  useKeys(
-    Object.fromEntries(task.choices.slice(0, 9).map((choice, at) => [String(at + 1), () => onAnswer(choice)])),
-    [onAnswer, task.choices],
-  );
+  useKeys(Object.fromEntries(task.choices.slice(0, 9).map((choice, at) => [String(at + 1), () => onAnswer(choice)])));
   return (
     <div class="answers of-choices" role="group" aria-label={t("answer")}>
       {task.choices.map((choice, at) => (
@@ -209,7 +202,7 @@ function Words({ busy, onAnswer }: Props) {
     if (text.trim()) onAnswer(text.trim());
     else setWrong(t("words.needed"));
   };
-  useKeys({}, []);
+  useKeys({});
   return (
     <div
       class="answers of-words"

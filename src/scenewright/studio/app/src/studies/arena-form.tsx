@@ -79,7 +79,8 @@ function One(props: { row: Row; at: number; few: boolean; onChange: (row: Row) =
   const takes = (setting: string) => !row.fast && (of?.takes.includes(setting) ?? false);
   const own = (value: number | undefined) => (value === undefined ? "" : number(value));
   return (
-    <li class="contestant" role="group" aria-label={t("contestant.n", { n: at + 1 })}>
+    <li>
+      <div class="contestant" role="group" aria-label={t("contestant.n", { n: at + 1 })}>
       <header>
         <span class="contestant-n" aria-hidden="true">
           {at + 1}
@@ -121,6 +122,7 @@ function One(props: { row: Row; at: number; few: boolean; onChange: (row: Row) =
           <span>{t("contestant.fast")}</span>
         </label>
       ) : null}
+      </div>
     </li>
   );
 }

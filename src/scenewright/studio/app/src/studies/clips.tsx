@@ -1,5 +1,5 @@
 /** Clips that play in step: all begin at once, go by the longest of them, and begin again together. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { number, t } from "../i18n";
 import { register } from "../state/shortcuts";
 import { Button, IconButton } from "../ui/button";
@@ -62,7 +62,7 @@ export function Clips({ videos, meter, onReady, captions, chosen }: ClipsProps) 
     setPlaying(true);
   };
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (ready) onReady?.();
   }, [ready]);
 

@@ -32,7 +32,8 @@ function One(props: { question: Question; at: number; only: boolean; error: stri
   const { question, at, onChange } = props;
   const change = (changes: Partial<Question>) => onChange({ ...question, ...changes });
   return (
-    <li class="question" role="group" aria-label={t("question.n", { n: at + 1 })}>
+    <li>
+      <div class="question" role="group" aria-label={t("question.n", { n: at + 1 })}>
       <div class="question-fields">
         <Field label={t("question.kind")} hint={t(`question.${question.kind}.hint`)}>
           <select
@@ -67,6 +68,7 @@ function One(props: { question: Question; at: number; only: boolean; error: stri
         </label>
       ) : null}
       {props.only ? null : <IconButton icon="trash" label={t("question.remove", { n: at + 1 })} onClick={props.onRemove} />}
+      </div>
     </li>
   );
 }
