@@ -56,8 +56,8 @@ function Kinds() {
               <Icon name={kind === "arena" ? "arena" : "studies"} size={22} />
             </span>
             <span>
-              <strong>{t(`${kind}.new`)}</strong>
-              <span class="quiet">{t(`${kind}.what`)}</span>
+              <strong>{t(kind === "arena" ? "arena.new" : "study.new")}</strong>
+              <span class="quiet">{t(kind === "arena" ? "arena.what" : "study.what")}</span>
             </span>
           </a>
         </li>

@@ -21,8 +21,8 @@ export function FormHead({ kind }: { kind: "study" | "arena" }) {
         <Icon name="arrow-left" size={18} />
         <span class="sr-only">{t("studies.all")}</span>
       </a>
-      <h1>{t(`${kind}.new`)}</h1>
-      <p class="quiet form-what">{t(`${kind}.what`)}</p>
+      <h1>{t(kind === "arena" ? "arena.new" : "study.new")}</h1>
+      <p class="quiet form-what">{t(kind === "arena" ? "arena.what" : "study.what")}</p>
     </header>
   );
 }
