@@ -1,5 +1,6 @@
 """Studies: blinded and balanced tasks, answers that are kept, results of simulated raters, the server."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -165,6 +166,67 @@ def test_ratings_ranks_and_questions_have_their_own_results(home, tmp_path):
         assert not study.valid(task, wrong)
 
 
+def test_several_clips_of_a_prompt_are_compared_take_by_take(home, tmp_path):
+    for name, takes in (("one", 3), ("two", 2)):
+        (tmp_path / name).mkdir()
+        lines = []
+        for i in range(takes):
+            shutil.copy(home / "secret-one" / f"{i}.mp4", tmp_path / name / f"take{i}.mp4")
+            lines.append(json.dumps({"file": f"take{i}.mp4", "prompt": "a ball"}))
+        (tmp_path / name / "index.jsonl").write_text("\n".join(lines))
+    systems = {name: tmp_path / name for name in ("one", "two")}
+    study = Study.open(StudyConfig(name="s", systems=systems, votes=1, checks=0))
+    assert study.prompts == ["a ball"]
+    assert study.items == [("a ball", 0), ("a ball", 1)]
+    shown = {task.take: [study.video(task, place) for place in (0, 1)] for task in study.tasks.values()}
+    for take, files in shown.items():
+        assert {file.name for file in files} == {f"take{take}.mp4"}
+        assert {file.parent.name for file in files} == {"one", "two"}
+    answers = Answers(tmp_path / "a.sqlite")
+    for name in ("ann", "bob"):
+        while (task := answers.next_task(study, name)) is not None:
+            answers.add(Answer(task.id, name, "first"))
+    (question,) = results(study, answers)["questions"]
+    # Two votes, of one prompt.
+    assert question["answers"] == 2
+    assert question["left"]["clusters"] == 1
+
+
+def test_what_is_gone_is_not_asked_for_and_its_answers_count(home, tmp_path):
+    study, answers = opened(home, votes=1, checks=0.5), Answers(tmp_path / "a.sqlite")
+    first = next(t for t in study.tasks.values() if t.prompt == PROMPTS[0])
+    answers.add(Answer(first.id, "ann", "first"))
+    lost = {study.clips["secret-two"][prompt][0] for prompt in PROMPTS[:3]}
+    less = dataclasses.replace(study, gone=lost)
+    for name in ("ann", "bob"):
+        while (task := answers.next_task(less, name)) is not None:
+            assert less.can_show(task)
+            answers.add(Answer(task.id, name, task.expected or "second"))
+    found = results(less, answers)
+    assert (found["answers"], found["wanted"], found["left_out"]) == (6, 6, [])
+    assert {less.find(a.task).prompt for a in answers if a.task in less.tasks} == {PROMPTS[0], *PROMPTS[3:]}
+    everything = {file for clips in study.clips.values() for files in clips.values() for file in files}
+    assert answers.next_task(dataclasses.replace(study, gone=everything), "cleo") is None
+
+
+def test_checks_show_every_system_and_have_one_name_each(home):
+    study = opened(home, 3)
+    shown = Counter(study.check(number).shown[0] for number in range(300))
+    assert min(shown.values()) > 60
+    assert study.find("check-7") == study.check(7)
+    for wrong in ("check-07", "check-", "check-x", "check--1", "check-\u0661", "check-1234567890123"):
+        with pytest.raises(ValueError, match="there is no task"):
+            study.find(wrong)
+
+
+def test_a_salt_hides_systems_from_who_knows_their_names(home):
+    question = (Question(kind="rate"),)
+    plain = opened(home, questions=question)
+    salted = dataclasses.replace(plain, salt="x")
+    assert not set(plain.tasks) & set(salted.tasks)
+    assert len(plain.tasks) == len(salted.tasks)
+
+
 def test_answers_survive_export_and_import_and_a_wrong_line_takes_nothing_in(home, tmp_path):
     study, answers = opened(home), Answers(tmp_path / "a.sqlite")
     simulate(study, answers, 3, "secret-one", 0.8)
@@ -294,6 +356,8 @@ def test_the_commands(home, tmp_path):
     assert run("power", "--preference", "0.6").output == "194 votes\n"
     file.write_text(json.dumps({"name": "mine", "systems": {"one": systems["secret-one"]}}))
     assert "compare need two systems" in str(run("results", file).exception)
+    file.write_text(json.dumps({"name": "mine", "systems": {"one": systems["secret-one"], "tie": "gone"}}))
+    assert "no system is called tie" in str(run("results", file).exception)
     file.write_text(json.dumps({"name": "mine", "systems": {"one": "gone", "two": "gone"}}))
     assert "has no index.jsonl" in str(run("results", file).exception)
 

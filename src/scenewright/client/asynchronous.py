@@ -29,6 +29,7 @@ from scenewright.client.sending import (
     unreachable,
     wait_before_retry,
 )
+from scenewright.client.studies import AsyncStudies
 from scenewright.client.video import Video
 
 T = TypeVar("T")
@@ -54,6 +55,11 @@ class AsyncClient:
         self._http = httpx.AsyncClient(
             base_url=self.server, headers=headers_of(api_key), timeout=timeout, transport=transport
         )
+
+    @property
+    def studies(self) -> AsyncStudies:
+        """Asking people about the server's videos."""
+        return AsyncStudies(self)
 
     async def __aenter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ from scenewright.client.sending import (
     unreachable,
     wait_before_retry,
 )
+from scenewright.client.studies import Studies
 from scenewright.client.video import Video
 
 T = TypeVar("T")
@@ -53,6 +54,11 @@ class Client:
         self._http = httpx.Client(
             base_url=self.server, headers=headers_of(api_key), timeout=timeout, transport=transport
         )
+
+    @property
+    def studies(self) -> Studies:
+        """Asking people about the server's videos."""
+        return Studies(self)
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ from scenewright.server import errors
 from scenewright.server.api import (
     account,
     actions,
+    answering,
     content,
     derived,
     health,
@@ -40,8 +41,10 @@ from scenewright.server.settings import ServerSettings
 
 log = logging.getLogger(__name__)
 
+#: What is spelled out comes before what any id fits.
 _MODULES = (
-    derived, imports, streams, content, actions, videos, studies, rounds, models, machine, prompts, account,
+    derived, imports, streams, content, actions, videos, studies, answering, rounds,
+    models, machine, prompts, account,
 )  # fmt: skip
 
 #: Seconds between two times that old uploads are removed.
@@ -82,7 +85,6 @@ def app_of(services: Services, *, studio_folder: Path | None = None) -> FastAPI:
     errors.install(app)
     app.include_router(health.router)
     known = [Depends(bearer), Depends(cookie)]
-    # What is spelled out comes before what any id fits.
     for module in _MODULES:
         app.include_router(module.router, dependencies=known)
     studio.mount(app, studio_folder)

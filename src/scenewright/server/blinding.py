@@ -16,8 +16,10 @@ Read = Callable[[int, int], Iterator[bytes]]
 
 #: Boxes of MP4 that hold others, and those that hold tags.
 _HOLD, _TAGS = (b"moov", b"trak"), (b"udta", b"meta", b"uuid")
-#: Elements of Matroska: the segment, which holds the others, its tags, and what means nothing.
-_SEGMENT, _WEBM_TAGS, _VOID = 0x18538067, 0x1254C367, 0xEC
+#: Elements of Matroska that hold others (the segment, its description), those that tell (tags, the title, and
+#: the description's checksum, which would be wrong), and the one that means nothing.
+_PARTS, _TELL, _VOID = (0x18538067, 0x1549A966), (0x1254C367, 0x7BA9), 0xEC
+_INFO, _CHECKSUM = 0x1549A966, 0xBF
 
 
 class Cover(NamedTuple):
@@ -78,7 +80,7 @@ def _boxes(read: Read, at: int, end: int) -> Iterator[Cover]:
         at += length
 
 
-def _elements(read: Read, at: int, end: int) -> Iterator[Cover]:
+def _elements(read: Read, at: int, end: int, tell: tuple[int, ...] = _TELL) -> Iterator[Cover]:
     while at < end:
         head = b"".join(read(at, min(end, at + 12)))
         wide = _width(head, 0)
@@ -92,11 +94,19 @@ def _elements(read: Read, at: int, end: int) -> Iterator[Cover]:
         after = end if length == (1 << 7 * long) - 1 else inside + length
         if after > end:
             return
-        if kind == _SEGMENT:
-            yield from _elements(read, inside, after)
-        elif kind == _WEBM_TAGS and after - at >= 9:
-            yield Cover(at, after, bytes([_VOID, 0x01]) + (after - at - 9).to_bytes(7, "big"))
+        if kind in _PARTS:
+            told = (*_TELL, _CHECKSUM) if kind == _INFO else _TELL
+            yield from _elements(read, inside, after, told)
+        elif kind in tell:
+            yield Cover(at, after, _void(after - at))
         at = after
+
+
+def _void(size: int) -> bytes:
+    """How an element of so many bytes begins that means nothing."""
+    if size < 9:
+        return bytes([_VOID, 0x80 | (size - 2)])
+    return bytes([_VOID, 0x01]) + (size - 9).to_bytes(7, "big")
 
 
 def _width(head: bytes, at: int) -> int:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictInt, StrictStr, ValidationError
+from pydantic import BeforeValidator, Field, StrictInt, StrictStr, ValidationError
 from sqlalchemy import select
 
 from scenewright.evaluation.people.study import Question, Study, StudySettings
@@ -18,6 +18,9 @@ from scenewright.server.services import Services
 from scenewright.server.submitting import chosen_model
 from scenewright.server.tables import Job, StudyRow
 
+#: Characters of an answer, and systems of a study.
+MOST_WORDS, MOST_SHOWN = 4000, 20
+
 #: A study of more tasks is not asked in one.
 MOST_TASKS = 20_000
 
@@ -26,6 +29,25 @@ VideoId = Annotated[str, Field(min_length=1, max_length=80, examples=["video_012
 Videos = Annotated[list[VideoId], Field(min_length=1, max_length=1000)]
 Rater = Annotated[str, Field(max_length=200)]
 StudyTitle = Annotated[Title, Field(min_length=1)]
+
+
+def _said(value: Any) -> Any:
+    """What no task takes is refused in one place, and not for each type that it could be."""
+    items = value if isinstance(value, list) else [value]
+    kinds = (int,) if isinstance(value, list) else (int, str)
+    if any(isinstance(item, bool) or not isinstance(item, kinds) for item in items):
+        raise ValueError("it should be a text, a whole number or a list of these numbers")
+    if isinstance(value, str | list) and len(value) > (MOST_WORDS if isinstance(value, str) else MOST_SHOWN):
+        raise ValueError("it is too long")
+    return value
+
+
+Said = Annotated[
+    Annotated[StrictStr, Field(max_length=MOST_WORDS)]
+    | StrictInt
+    | Annotated[list[StrictInt], Field(max_length=MOST_SHOWN)],
+    BeforeValidator(_said),
+]
 
 
 class NewStudy(Body):
@@ -45,8 +67,8 @@ class NewStudy(Body):
     checks: float = Field(default=0.1, ge=0, le=0.5)
     failures: int = Field(default=0, ge=0, le=1000)
     shared: Flag = False
-    systems: dict[Label, Videos] | None = Field(default=None, min_length=1, max_length=20)
-    contestants: dict[Label, Choices] | None = Field(default=None, min_length=2, max_length=20)
+    systems: dict[Label, Videos] | None = Field(default=None, min_length=1, max_length=MOST_SHOWN)
+    contestants: dict[Label, Choices] | None = Field(default=None, min_length=2, max_length=MOST_SHOWN)
 
 
 class ChangeStudy(Body):
@@ -70,11 +92,7 @@ class NewAnswer(Body):
     a clip was started again."""
 
     task: str = Field(min_length=1, max_length=40)
-    answer: (
-        Annotated[StrictStr, Field(max_length=4000)]
-        | StrictInt
-        | Annotated[list[StrictInt], Field(max_length=20)]
-    )
+    answer: Said
     rater: Rater | None = None
     seconds: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
     watched: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
-from scenewright.server.api.studies import address_of, rater_of, visible_study
+from scenewright.server.api.answering import address_of
+from scenewright.server.api.studies import rater_of, visible_study
 from scenewright.server.api.videos import Reader, Writer
 from scenewright.server.arenas import begin_round, state_of
 from scenewright.server.errors import ApiError, described, not_found
