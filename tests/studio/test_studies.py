@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,10 @@ def test_nothing_that_a_rater_gets_tells_the_system(
 
 
 def test_clips_play_in_step_stop_and_begin_again(vote_page: Any, server: Server, tmp_path: Path) -> None:
-    systems = {
-        name: [server.keep(written(tmp_path / f"{name}.mp4", PROMPTS[0], [(90,) * 3] * frames, seed=frames))["id"]]
-        for name, frames in (("short", 8), ("long", 12))
-    }  # fmt: skip
+    systems = {}
+    for name, frames in (("short", 8), ("long", 12)):
+        file = written(tmp_path / f"{name}.mp4", PROMPTS[0], [(90,) * 3] * frames)
+        systems[name] = [server.keep(file)["id"]]
     page = vote_page(made(server, systems))
     ready(page)
     look = """() => [...document.querySelectorAll('.clips video')]
@@ -163,7 +164,7 @@ def test_clips_play_in_step_stop_and_begin_again(vote_page: Any, server: Server,
     def again() -> bool:
         seen.append(page.evaluate(look))
         times = [max(v["time"] for v in videos) for videos in seen]
-        return any(now < before - 0.8 for before, now in zip(times, times[1:], strict=False))
+        return any(now < before - 0.8 for before, now in pairwise(times))
 
     server.wait(again, seconds=20)
     assert max(v["time"] for videos in seen for v in videos) > 1
@@ -252,7 +253,7 @@ def test_clips_are_rated_and_described(vote_page: Any, server: Server, clips: di
 
 
 def voted(server: Server, study: str, winner: int, rater: str) -> None:
-    """Answers all, for the clips of one grey level wherever they are; ``winner``: the place in the systems."""
+    """Answers all, always for one system, wherever it stands; ``winner``: its place among the systems."""
     systems = list(server.http.get(f"/v1/studies/{study}").json()["systems"])
     while task := server.http.get(f"/v1/studies/{study}/task", params={"rater": rater}).json()["task"]:
         body = {"task": task["id"], "answer": "first", "rater": rater, "seconds": 4}

@@ -68,8 +68,9 @@ MOST_PROMPTS = 10_000
 
 
 def prompts_missing(wins: int, losses: int, *, alpha: float = 0.05) -> int | None:
-    """How many more prompts decide a comparison, in the sense of :func:`standing`, if they go on being won in the
-    same share; 0 where it is decided, None where it is even, or so near that none of many thousands would."""
+    """How many more prompts decide a comparison, in the sense of :func:`standing`, if they go on being won in
+    the same share; 0 where it is decided, None where it is even, or so near to even that thousands more would
+    not do."""
     total = wins + losses
     if wins == losses:
         return None

@@ -92,7 +92,6 @@ export interface Pair {
   systems: [string, string];
   /** Of the first, of the second, ties. */
   votes: [number, number, number];
-  p_value: number;
   decided: boolean;
   /** Prompts that are still needed if votes go on as they did; null where that cannot be said. */
   missing: number | null;
