@@ -1,12 +1,19 @@
 /** Choosing several videos of the library in a dialog. */
 import { useEffect, useState } from "preact/hooks";
 import { content } from "../api/videos";
+import type { Video } from "../api/types";
 import { t, tn } from "../i18n";
 import { find, findMore, findSoon, hasMore, loading, search, shown } from "../library/listing";
-import { facts } from "../make/stage";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { valueOf } from "./splitting";
+
+/** What is most likely to tell videos of one prompt apart. */
+function settingsOf(video: Video): string {
+  const fast = video.fast ? [valueOf(video, "fast")] : [];
+  return [video.model, ...fast, valueOf(video, "num_inference_steps"), valueOf(video, "seed")].join(" · ");
+}
 
 export function ChooseMany(props: { chosen: string[]; onDone: (ids: string[]) => void; onClose: () => void }) {
   const [ids, setIds] = useState<string[]>(props.chosen);
@@ -50,7 +57,7 @@ export function ChooseMany(props: { chosen: string[]; onDone: (ids: string[]) =>
                   <input type="checkbox" class="choose-box" checked={ids.includes(video.id)} onChange={() => toggle(video.id)} />
                 </span>
                 <span class="card-prompt">{video.title || video.prompt}</span>
-                <span class="card-facts">{facts(video)}</span>
+                <span class="card-facts">{settingsOf(video)}</span>
               </label>
             </li>
           ))}
