@@ -34,7 +34,7 @@ _CHANCE = random.SystemRandom()
 @dataclass(frozen=True)
 class RoundState:
     """``progress``: per cent of both videos together; one by one they would tell who takes more steps.
-    ``eta_seconds``: until both are made, None where it cannot be told. ``voted``: what was said of it."""
+    ``eta_seconds``: until both are made, None where it cannot be told. ``voted``: whether its asker has."""
 
     status: Literal["queued", "in_progress", "completed", "failed"]
     progress: int

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from scenewright.evaluation.people.answers import Answer
+from scenewright.evaluation.people.answers import Answer, checks_for
 from scenewright.evaluation.people.arena import Arena
 from scenewright.evaluation.people.study import CHECK, Study, StudySettings, Survey, Task
 from scenewright.server.jobs import JobQueue
@@ -147,6 +147,12 @@ class Studies:
         with self.database.read() as session:
             return _answers(session, id)
 
+    def answered(self, id: str) -> frozenset[str]:
+        """The tasks that have an answer."""
+        with self.database.read() as session:
+            query = select(StudyAnswer.task).where(StudyAnswer.study_id == id).distinct()
+            return frozenset(session.scalars(query))
+
     def counts(self, ids: Sequence[str], rater: str) -> dict[str, Counts]:
         """By study."""
         earnest = StudyAnswer.study_id.in_(ids) & StudyAnswer.task.not_like(f"{CHECK}%")
@@ -190,11 +196,10 @@ class Studies:
                 raise ValueError("that is no answer to this task")
             if row.kind == "arena":
                 self._vote(session, task, answer.rater)
-            own = (StudyAnswer.study_id == id) & (StudyAnswer.rater == answer.rater)
-            others = session.scalars(select(StudyAnswer.task).where(own, StudyAnswer.task != task.id))
-            known = {survey.tasks[other].subject for other in others if other in survey.tasks}
-            if task.expected is None and task.subject in known:
-                raise AnsweredError("you have answered this already, from another side")
+            mine = (StudyAnswer.study_id == id) & (StudyAnswer.rater == answer.rater)
+            own = set(session.scalars(select(StudyAnswer.task).where(mine)))
+            if task.id not in own:
+                _check_asked(survey, task, answer.rater, own)
             session.merge(
                 StudyAnswer(
                     study_id=id,
@@ -244,6 +249,15 @@ class Studies:
         there = Job.id.in_(ids) & Job.deleted_at.is_(None) & Job.video_hash.is_not(None)
         gone = ids - set(session.scalars(select(Job.id).where(there)))
         return Study(config, clips, row.salt, gone)
+
+
+def _check_asked(survey: Survey, task: Task, rater: str, own: set[str]) -> None:
+    """That a rater who has answered ``own`` may be asked this, too."""
+    if isinstance(survey, Study) and task.expected is not None:
+        if task not in checks_for(survey, rater, own):
+            raise LookupError(f"there is no check {task.id} for {rater}")
+    elif task.subject in {survey.tasks[other].subject for other in own if other in survey.tasks}:
+        raise AnsweredError("you have answered this already, from another side")
 
 
 def _answers(session: Session, id: str) -> list[Answer]:

@@ -22,7 +22,7 @@ from scenewright.server.tables import Job, StudyRow
 MOST_WORDS, MOST_SHOWN = 4000, 20
 
 #: A study of more tasks is not asked in one.
-MOST_TASKS = 20_000
+MOST_TASKS = 10_000
 
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f|]*[^\s\x00-\x1f\x7f|]$")]
 VideoId = Annotated[str, Field(min_length=1, max_length=80, examples=["video_0123456789abcdef01234567"])]

@@ -50,7 +50,9 @@ def systems_of(
     take."""
     return {
         label: [
-            made(server, prompt, f"system {at}, prompt {i}, take {take}. ", seed=900_000 + at, **fields)
+            made(
+                server, prompt, f"system {at}, prompt {i}, take {take}. ", seed=900_000_000_000 + at, **fields
+            )
             for take in range(takes)
             for i, prompt in enumerate(prompts)
         ]
@@ -107,9 +109,11 @@ class Rater:
             task = self.task()
             if task is None:
                 return earnest
-            told = {"left": "first", "right": "second"}.get(task["text"].removesuffix(".").split()[-1])
-            check = task["text"].startswith("To see that you are there")
-            found = self.say(task, told if check else judge(task, self.clips(task)), seconds=2.5)
+            check = task["check"]
+            if check is not None:
+                assert task["text"].endswith({"first": "choose left.", "second": "choose right."}[check])
+                self.clips(task)
+            found = self.say(task, check or judge(task, self.clips(task)), seconds=2.5)
             assert found.status_code == 200, found.text
             earnest += [] if check else [task]
         raise AssertionError("the tasks do not end")
@@ -128,7 +132,7 @@ def better(task: dict[str, Any], clips: list[str]) -> Any:
 
 def test_nothing_tells_a_rater_which_system_it_is(accounts_server: Running, key_of: Any) -> None:
     server, ann, bob = accounts_server, key_of("ann"), key_of("bob", "creator")
-    settings = {"num_inference_steps": 17, "guidance_scale": 3.75}
+    settings = {"num_inference_steps": 17, "guidance_scale": 3.8125}
     systems = systems_of(server, "secret-one", "secret-two", headers=ann, takes=2, **settings)
     study = created(server, systems, ann, questions=QUESTIONS, votes=1, checks=0.2, shared=True, name="n")
     rater = Rater(server, path_of(study), headers=bob)
@@ -138,7 +142,7 @@ def test_nothing_tells_a_rater_which_system_it_is(accounts_server: Running, key_
     assert len(given) == 2 * len(PROMPTS) * (1 + 1 + 2 + 2 + 2)
     jobs = [server.queue.get(id) for ids in systems.values() for id in ids]
     secrets = [*systems, *(job.id for job in jobs), *(job.video_hash for job in jobs)]
-    secrets += ["nano", "seed", "90000", "steps", "guidance", "3.75", "128x128", 'right":{"']
+    secrets += ["nano", "seed", "90000000000", "steps", "guidance", "3.8125", "128x128", 'right":{"']
     seen = "\n".join(rater.seen)
     assert "/videos/1" in seen
     assert not [secret for secret in secrets if secret in seen]
@@ -205,8 +209,7 @@ def test_who_fails_checks_is_left_out_and_asked_for_again(server: Running) -> No
     study = created(server, systems_of(server, "one", "two"), votes=1, checks=0.5)
     careless = Rater(server, path_of(study), "careless")
     while (task := careless.task()) is not None:
-        left = task["text"].endswith("left.")
-        careless.say(task, "second" if left else "first")
+        careless.say(task, "second" if task["check"] == "first" else "first")
     assert server.client.get(f"{path_of(study)}/results").json()["left_out"] == ["careless"]
     assert len(Rater(server, path_of(study), "ann").answer_all(better)) == len(PROMPTS)
     found = server.client.get(f"{path_of(study)}/results").json()
@@ -267,8 +270,8 @@ def test_a_clip_that_was_deleted_is_not_asked_for(server: Running) -> None:
     study = created(server, systems, votes=1, checks=0.5)
     rater = Rater(server, path_of(study), "ann")
     task = rater.task()
-    while task is not None and task["text"].startswith("To see"):
-        rater.say(task, "first" if task["text"].endswith("left.") else "second")
+    while task is not None and task["check"] is not None:
+        rater.say(task, task["check"])
         task = rater.task()
     assert task is not None
     rater.say(task, "first")
@@ -312,7 +315,7 @@ def test_who_may_see_answer_and_change_a_study(accounts_server: Running, key_of:
     server, ann, bob = accounts_server, key_of("ann"), key_of("bob")
     roy, eve, root = key_of("roy", "reviewer"), key_of("eve", scopes=("keys",)), key_of("root", "admin")
     systems = systems_of(server, "one", "two", headers=ann)
-    study = created(server, systems, ann, questions=[QUESTIONS[3], {"kind": "compare"}], votes=1, checks=0)
+    study = created(server, systems, ann, questions=[QUESTIONS[3]], votes=1, checks=0)
     path = path_of(study)
     assert (study["owner"], study["manage"], study["systems"]) == ("ann", True, systems)
     assert server.client.get(path, headers=root).json()["systems"] == systems
@@ -342,7 +345,7 @@ def test_who_may_see_answer_and_change_a_study(accounts_server: Running, key_of:
     rater = Rater(server, path, "ann", roy)
     task = rater.task()
     assert task is not None
-    assert rater.say(task, "first" if task["kind"] == "compare" else "ball").status_code == 200
+    assert rater.say(task, "ball").status_code == 200
     assert [a.rater for a in server.services.studies.answers(study["id"])] == ["roy"]
     assert server.client.get(path, headers=roy).json()["mine"] == 1
     assert server.client.get(path, headers=bob).json()["mine"] == 0
@@ -455,6 +458,7 @@ def test_studies_that_cannot_be(asked: Any, body: dict[str, Any], param: str) ->
         ({"task": "check-01", "answer": "first"}, 404, "task"),
         ({"task": "check-", "answer": "first"}, 404, "task"),
         ({"task": "check-9", "answer": "left"}, 400, "answer"),
+        ({"task": "check-999999", "answer": "first"}, 404, "task"),
         ({"answer": "first"}, 400, "task"),
         ({"task": "COMPARE"}, 400, "answer"),
         ({"task": "COMPARE", "answer": "both"}, 400, "answer"),

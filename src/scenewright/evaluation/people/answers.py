@@ -6,7 +6,7 @@ import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,11 +122,17 @@ def next_task(study: Study[Any], found: Sequence[Answer], rater: str) -> Task | 
     )
     task = next(left, None)
     if study.config.checks and (len(asked) + 1) * study.config.checks >= checks + 1:
-        first = _check_number(rater)
-        numbers = range(first, first + checks + len(study.items) + 1)
-        fresh = (c for c in map(study.check, numbers) if c.id not in own and study.can_show(c))
-        return next(fresh, task)
+        return next((check for check in checks_for(study, rater, own) if study.can_show(check)), task)
     return task
+
+
+def checks_for(study: Study[Any], rater: str, own: Collection[str]) -> Iterator[Task]:
+    """Checks that may come next for a rater who has answered the tasks ``own``. They differ between raters,
+    so that nobody can pass on what to answer."""
+    first = sum(map(ord, rater)) % 1000
+    done = sum(task.startswith(CHECK) for task in own)
+    numbers = range(first, first + done + len(study.items) + 1)
+    return (check for check in map(study.check, numbers) if check.id not in own)
 
 
 def left_out(study: Survey, answers: Iterable[Answer]) -> frozenset[str]:
@@ -181,8 +187,3 @@ def _read_row(study: Survey, row: dict[str, str]) -> Answer:
     seconds, watched = (float(row[name]) if row.get(name) else None for name in ("seconds", "watched"))
     replays = int(row["replays"]) if row.get("replays") else None
     return Answer(task.id, row["rater"], answer, seconds, watched, replays, row.get("at") or "")
-
-
-def _check_number(rater: str) -> int:
-    """The first. Checks differ between raters, so that nobody can pass on what to answer."""
-    return sum(map(ord, rater)) % 1000

@@ -164,7 +164,8 @@ class Survey(ABC):
         )
 
     def shown(self, task: Task, address: Callable[[int], str]) -> dict[str, Any]:
-        """A task as raters see it, JSON-like. ``address``: of the clip at a place."""
+        """A task as raters see it, JSON-like: a check says what to answer. ``address``: of the clip at a
+        place."""
         question = self.config.questions[task.question]
         asked = {"kind": question.kind, "text": question.text, "ties": question.ties}
         if task.expected is not None:
@@ -174,6 +175,7 @@ class Survey(ABC):
         return {
             "id": task.id,
             **asked,
+            "check": task.expected,
             "prompt": task.prompt,
             "scale": question.scale,
             "choices": list(question.choices) if task.expected is None else [],

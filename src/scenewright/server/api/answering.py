@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -32,7 +32,8 @@ _FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 class StudyTask(BaseModel):
-    """What to answer. ``videos``: their paths, by place; nothing tells which system made them."""
+    """What to answer. ``videos``: their paths, by place; nothing tells which system made them. ``check``:
+    what to say to a task that only sees whether the rater is there."""
 
     id: str
     kind: Kind
@@ -41,6 +42,7 @@ class StudyTask(BaseModel):
     ties: bool
     scale: int
     choices: list[str]
+    check: Literal["first", "second"] | None
     videos: list[str]
 
 

@@ -199,7 +199,6 @@ def _object(
 ) -> StudyObject:
     config, manage = StudySettings.model_validate(row.config), manages(principal, row)
     study = services.studies.opened(row)
-    answered = {answer.task for answer in services.studies.answers(row.id)}
     questions = config.questions if manage else [q.model_copy(update={"right": {}}) for q in config.questions]
     systems = None
     if manage and row.systems is not None:
@@ -222,7 +221,7 @@ def _object(
         shared=row.shared,
         owner=owner,
         answers=counts.answers,
-        wanted=study.wanted(answered),
+        wanted=study.wanted(services.studies.answered(row.id)),
         mine=counts.mine,
         manage=manage,
     )
