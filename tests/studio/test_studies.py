@@ -196,6 +196,23 @@ def test_an_answer_can_be_changed_and_a_tie_is_one(
     assert [row["answer"] for row in answers(server, study)] == ['"tie"']
 
 
+def test_a_check_says_in_ones_own_language_what_to_answer(
+    open_page: Any, server: Server, clips: dict[str, list[str]]
+) -> None:
+    study = made(server, clips, checks=0.5)
+    page = open_page(f"studies/{study}", locale="de-DE")
+    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
+    page.get_by_role("link", name="Abstimmen").click()
+    ready(page)
+    page.keyboard.press("1")
+    asked = page.get_by_role("heading", name="Um zu sehen, dass du da bist")
+    expect(asked).to_be_visible()
+    ready(page)
+    page.keyboard.press("ArrowLeft" if "links" in asked.inner_text() else "ArrowRight")
+    expect(page.get_by_text("2 Antworten gegeben")).to_be_visible()
+    assert server.http.get(f"/v1/studies/{study}/results").json()["left_out"] == []
+
+
 def test_a_ranking_is_made_by_numbers_buttons_keys_and_dragging(
     vote_page: Any, server: Server, clips: dict[str, list[str]]
 ) -> None:

@@ -46,7 +46,8 @@ export interface Study {
   manage: boolean;
 }
 
-/** One thing to answer; `videos`: where its clips are, by place. */
+/** One thing to answer; `videos`: where its clips are, by place; `check`: what to say where it only sees whether the
+ * rater is there. */
 export interface Task {
   id: string;
   kind: QuestionKind;
@@ -55,6 +56,7 @@ export interface Task {
   ties: boolean;
   scale: number;
   choices: string[];
+  check: "first" | "second" | null;
   videos: string[];
 }
 

@@ -28,7 +28,7 @@ function One({ task, busy, onAnswer }: { task: Task; busy: boolean; onAnswer: (a
     <section class="task" aria-labelledby="question">
       <header class="task-head">
         <h2 id="question" ref={heading} tabIndex={-1}>
-          {task.text}
+          {task.check ? t(`check.${task.check}`) : task.text}
         </h2>
         <p class="task-prompt">{task.prompt}</p>
       </header>
