@@ -134,6 +134,28 @@ def test_a_study_is_made_from_the_library_and_answered_by_keyboard(
     expect(page.get_by_role("rowheader")).to_have_text(["many", "2 steps"])
 
 
+def test_systems_are_put_together_by_hand(
+    open_page: Any, server: Server, clips: dict[str, list[str]]
+) -> None:
+    few, many = clips["2 steps"], clips["24 steps"]
+    page = open_page(f"studies/new/study?videos={','.join([*few, many[0]])}")
+    page.get_by_label("What tells them apart").select_option(label="By hand")
+    expect(page.get_by_text("No prompt has a video of every system.")).to_be_visible()
+    for n, letter in enumerate("AAB"):
+        page.locator(".by-hand select").nth(n).select_option(letter)
+    expect(page.get_by_text("1 prompt has a video of every system")).to_be_visible()
+    page.get_by_text("1 prompt is left out").click()
+    expect(page.locator(".lacked")).to_have_text(f"{PROMPTS[1]} not of B")
+    page.get_by_label("Name", exact=True).fill("By hand")
+    page.get_by_label("System 2").fill("A")
+    page.get_by_role("button", name="Make the study").click()
+    expect(page.get_by_text("Two of them have the same name.")).to_be_visible()
+    page.get_by_label("System 2").fill("the other")
+    page.get_by_role("button", name="Make the study").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("By hand")
+    assert studies(server)[0]["systems"] == {"A": few, "the other": many[:1]}
+
+
 def test_nothing_that_a_rater_gets_tells_the_system(
     vote_page: Any, server: Server, clips: dict[str, list[str]]
 ) -> None:
@@ -503,10 +525,16 @@ def test_the_pages_of_studies_fit_320_pixels_and_show_the_focus(
     assert [one for one in seen if not one["shown"]] == []
 
 
-def test_nothing_plays_by_itself_where_less_motion_is_asked_for(
-    vote_page: Any, server: Server, clips: dict[str, list[str]]
+def test_a_clip_is_tried_again_and_none_plays_by_itself_where_less_motion_is_asked_for(
+    open_page: Any, server: Server, clips: dict[str, list[str]]
 ) -> None:
-    page = vote_page(made(server, clips), reduced_motion="reduce")
+    study = made(server, clips)
+    page = open_page("studies", reduced_motion="reduce", allow=("ERR_FAILED",))
+    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
+    page.route("**/videos/0", lambda route: route.abort(), times=1)
+    page.goto(f"{server.url}/#/studies/{study}/vote")
+    expect(page.get_by_role("alert")).to_contain_text("A video could not be loaded.")
+    page.get_by_role("button", name="Try again").click()
     ready(page)
     assert page.evaluate("[...document.querySelectorAll('.clips video')].every(v => v.paused)")
     page.get_by_role("button", name="Play").click()

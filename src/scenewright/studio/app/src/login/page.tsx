@@ -10,8 +10,8 @@ import { Field, Wrong } from "../ui/field";
 export const loginNeeded = signal(false);
 /** Whether this browser has a session of its own, which can be ended. */
 export const signedIn = signal(false);
-/** Whether the server has no accounts, so that several people may be one to it. */
-export const withoutAccounts = signal(false);
+/** Whether the server has no accounts, so that several people may be one to it; null until that is known. */
+export const withoutAccounts = signal<boolean | null>(null);
 
 interface Account {
   logged_in_by: "open" | "key" | "session";

@@ -148,6 +148,7 @@ export function ArenaForm() {
     void create({
       kind: "arena",
       name: name.trim(),
+      title: t("study.title.usual"),
       contestants: Object.fromEntries(now.map((row) => [row.label.trim(), contestant(row)])),
       questions: [{ kind: "compare", text: text.trim() || t("question.compare.text"), ties, scale: 5, choices: [], right: {} }],
       shared,

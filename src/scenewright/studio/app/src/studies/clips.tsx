@@ -35,13 +35,15 @@ interface ClipsProps {
   meter: Meter;
   /** Called when all of them can be seen. */
   onReady?: () => void;
-  /** What stands below a clip, once it may be told. */
+  /** What to do where one could not be loaded; it is tried again if nothing else. */
+  onRetry?: () => void;
+  /** What stands on a clip in place of where it is, once it may be told. */
   captions?: string[] | undefined;
   /** The place that was chosen. */
   chosen?: number | undefined;
 }
 
-export function Clips({ videos, meter, onReady, captions, chosen }: ClipsProps) {
+export function Clips({ videos, meter, onReady, onRetry, captions, chosen }: ClipsProps) {
   const box = useRef<HTMLDivElement>(null);
   const bar = useRef<HTMLInputElement>(null);
   const [there, setThere] = useState<ReadonlySet<number>>(new Set());
@@ -140,6 +142,7 @@ export function Clips({ videos, meter, onReady, captions, chosen }: ClipsProps) 
           <p>{t("clip.failed")}</p>
           <Button
             onClick={() => {
+              if (onRetry) return onRetry();
               setFailed(false);
               setThere(new Set());
               setAgain(again + 1);

@@ -18,6 +18,11 @@ export const studies = computed(() =>
     .sort((a, b) => Number(a.closed_at !== null) - Number(b.closed_at !== null) || b.created_at - a.created_at),
 );
 
+/** The name of a study whose deletion was asked for, null of any other. */
+export function leavingName(id: string): string | null {
+  return leaving.value.has(id) ? (known.value.get(id)?.name ?? "") : null;
+}
+
 export function study(id: string): Study | null {
   return leaving.value.has(id) ? null : (known.value.get(id) ?? null);
 }

@@ -6,7 +6,7 @@ import { Button } from "../ui/button";
 import { Empty } from "../ui/empty";
 import { ArenaForm } from "./arena-form";
 import { ArenaVote } from "./arena-vote";
-import { refreshStudy, study as studyOf, take } from "./listing";
+import { leavingName, refreshStudy, study as studyOf, take } from "./listing";
 import { StudyList } from "./list";
 import { StudyForm } from "./study-form";
 import { StudyView } from "./study-view";
@@ -22,6 +22,16 @@ function One({ id, voting }: { id: string; voting: boolean }) {
   useEffect(() => {
     if (!voting && studyOf(id)) void refreshStudy(id).catch(() => undefined);
   }, [voting]);
+  const deleted = leavingName(id);
+  if (deleted !== null)
+    return (
+      <>
+        <h1 class="sr-only">{t("page.studies")}</h1>
+        <Empty icon="trash" title={t("deleted", { prompt: deleted })}>
+          <a href={href("studies")}>{t("studies.all")}</a>
+        </Empty>
+      </>
+    );
   if (!study)
     return failed ? (
       <>

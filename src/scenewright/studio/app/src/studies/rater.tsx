@@ -66,7 +66,13 @@ export function WithRater({ study, children }: { study: Study; children: (rater:
           </p>
         ) : null}
       </header>
-      {needed && !name.value ? <AskName /> : children(needed ? name.value : null)}
+      {needed === null ? (
+        <p class="quiet">{t("loading")}</p>
+      ) : needed && !name.value ? (
+        <AskName />
+      ) : (
+        children(needed ? name.value : null)
+      )}
     </div>
   );
 }

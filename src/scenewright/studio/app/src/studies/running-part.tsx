@@ -47,7 +47,7 @@ export function RunningPart(props: { running: Running; error: (param: string) =>
 
 /** Without accounts, everyone at this server is one to it. */
 export function SharedBox({ shared, onChange }: { shared: boolean; onChange: (shared: boolean) => void }) {
-  if (withoutAccounts.value) return null;
+  if (withoutAccounts.value !== false) return null;
   return (
     <label class="check">
       <input type="checkbox" checked={shared} onChange={(event) => onChange(event.currentTarget.checked)} />

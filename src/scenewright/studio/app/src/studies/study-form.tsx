@@ -31,7 +31,7 @@ export function StudyForm() {
   const { values } = place.value;
   const [name, setName] = useState("");
   const [title, setTitle] = useState("");
-  const [systems, setSystems] = useState<Systems>({});
+  const [systems, setSystems] = useState<Systems | null>({});
   const [prompts, setPrompts] = useState(0);
   const [questions, setQuestions] = useState<Question[]>(() => [newQuestion("compare")]);
   const [running, setRunning] = useState(USUAL);
@@ -41,13 +41,14 @@ export function StudyForm() {
 
   const start = () => {
     if (!name.trim()) return object("name", t("study.name.needed"));
+    if (!systems) return;
     const many = Object.keys(systems).length;
     if (many < (pairs ? 2 : 1)) return object("systems", t(pairs ? "systems.needed" : "systems.one-needed"));
     if (!prompts) return object("systems", t("systems.no-common"));
     void create({
       kind: "study",
       name: name.trim(),
-      ...(title.trim() ? { title: title.trim() } : {}),
+      title: title.trim() || t("study.title.usual"),
       systems,
       questions,
       mode: running.mode,
@@ -75,7 +76,7 @@ export function StudyForm() {
             <input type="text" maxLength={200} value={name} placeholder={t("study.name.example")} onInput={(event) => setName(event.currentTarget.value)} />
           </Field>
           <Field label={t("study.title")} hint={t("study.title.hint")} error={error("title")}>
-            <input type="text" maxLength={200} value={title} placeholder={t("question.compare.text")} onInput={(event) => setTitle(event.currentTarget.value)} />
+            <input type="text" maxLength={200} value={title} placeholder={t("study.title.usual")} onInput={(event) => setTitle(event.currentTarget.value)} />
           </Field>
         </div>
         <SystemsPart

@@ -29,7 +29,7 @@ function Actions({ study }: { study: Study }) {
       )}
       {study.manage ? (
         <>
-          {withoutAccounts.value ? null : (
+          {withoutAccounts.value !== false ? null : (
             <Button
               icon="people"
               aria-pressed={study.shared}

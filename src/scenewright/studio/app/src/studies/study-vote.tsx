@@ -18,7 +18,15 @@ export function given(meter: Meter): { seconds: number; watched: number; replays
   return { seconds: (performance.now() - meter.began) / 1000, watched: meter.watched, replays: meter.replays };
 }
 
-function One({ task, busy, onAnswer }: { task: Task; busy: boolean; onAnswer: (answer: Answer, meter: Meter) => void }) {
+interface OneProps {
+  task: Task;
+  busy: boolean;
+  onAnswer: (answer: Answer, meter: Meter) => void;
+  /** A video may be gone meanwhile, and something else be asked. */
+  onRetry: () => void;
+}
+
+function One({ task, busy, onAnswer, onRetry }: OneProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const meter = useRef(newMeter());
   const [ready, setReady] = useState(false);
@@ -32,7 +40,7 @@ function One({ task, busy, onAnswer }: { task: Task; busy: boolean; onAnswer: (a
         </h2>
         <p class="task-prompt">{task.prompt}</p>
       </header>
-      <Clips videos={task.videos} meter={meter.current} onReady={() => setReady(true)} />
+      <Clips videos={task.videos} meter={meter.current} onReady={() => setReady(true)} onRetry={onRetry} />
       <Answering task={task} busy={busy || !ready} onAnswer={answer} />
     </section>
   );
@@ -112,7 +120,7 @@ export function StudyVote({ study, rater }: { study: Study; rater: string | null
   if (!next) return <p class="quiet">{t("loading")}</p>;
   return (
     <>
-      {task ? <One key={turn} task={task} busy={busy} onAnswer={answer} /> : <Done study={study} done={next.done} />}
+      {task ? <One key={turn} task={task} busy={busy} onAnswer={answer} onRetry={() => void learn().catch(complain)} /> : <Done study={study} done={next.done} />}
       <footer class="task-foot">
         <span class="quiet">{tn("vote.given", next.done)}</span>
         {before ? (

@@ -75,7 +75,8 @@ interface Props {
   grid: string | null;
   videos: string[];
   error: string | null;
-  onSystems: (systems: Systems, prompts: number) => void;
+  /** Told with null while two of them have the same name, which is said here. */
+  onSystems: (systems: Systems | null, prompts: number) => void;
 }
 
 export function SystemsPart({ grid, videos: given, error, onSystems }: Props) {
@@ -108,7 +109,7 @@ export function SystemsPart({ grid, videos: given, error, onSystems }: Props) {
   const common = commonPrompts(systems, videos);
   const lacked = lackedPrompts(systems, videos);
   const told = JSON.stringify([named, common.length, twice]);
-  useEffect(() => onSystems(twice ? {} : named, common.length), [told]);
+  useEffect(() => onSystems(twice ? null : named, common.length), [told]);
 
   const grids = useMemo(
     () => [...new Map(all.peek().flatMap((video) => (isGrid(video.batch) && video.status === "completed" ? [[video.batch, video] as const] : [])))],
