@@ -75,6 +75,12 @@ def vote_page(open_page: Any) -> Callable[..., Any]:
     return opened
 
 
+def known(page: Any) -> None:
+    """The browser remembers who votes."""
+    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
+    page.reload()
+
+
 def ready(page: Any) -> None:
     """The clips can be seen, and so be judged."""
     page.locator("[data-ready=yes]").wait_for()
@@ -223,7 +229,7 @@ def test_a_check_says_in_ones_own_language_what_to_answer(
 ) -> None:
     study = made(server, clips, checks=0.5)
     page = open_page(f"studies/{study}", locale="de-DE")
-    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
+    known(page)
     page.get_by_role("link", name="Abstimmen").click()
     ready(page)
     page.keyboard.press("1")
@@ -492,8 +498,7 @@ def test_axe_finds_nothing_on_the_pages_of_studies(
     voted(server, study, 1, "Ada")
     rank = made(server, clips, {"kind": "rank", "text": "Which?"}, name="Rank")
     page = open_page("studies", color_scheme=theme, bypass_csp=True)
-    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
-    page.reload()
+    known(page)
     for place, there in {**places(study, clips), f"studies/{rank}/vote": "[data-ready=yes]"}.items():
         page.goto(f"{server.url}/#/{place}")
         page.locator(there).first.wait_for()
@@ -506,8 +511,7 @@ def test_the_pages_of_studies_fit_320_pixels_and_show_the_focus(
     study = made(server, clips)
     voted(server, study, 1, "Ada")
     page = open_page("studies", viewport={"width": 320, "height": 256})
-    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
-    page.reload()
+    known(page)
     for place, there in places(study, clips).items():
         page.goto(f"{server.url}/#/{place}")
         page.locator(there).first.wait_for()
@@ -530,7 +534,7 @@ def test_a_clip_is_tried_again_and_none_plays_by_itself_where_less_motion_is_ask
 ) -> None:
     study = made(server, clips)
     page = open_page("studies", reduced_motion="reduce", allow=("ERR_FAILED",))
-    page.evaluate("localStorage.setItem('scenewright.rater', 'Kim')")
+    known(page)
     page.route("**/videos/0", lambda route: route.abort(), times=1)
     page.goto(f"{server.url}/#/studies/{study}/vote")
     expect(page.get_by_role("alert")).to_contain_text("A video could not be loaded.")
