@@ -409,6 +409,8 @@ def test_a_round_of_the_arena_is_blind_until_the_vote(open_page: Any, server: Se
     assert server.videos() == []
     page.keyboard.press("2")
     expect(page.locator(".revealed")).to_be_visible()
+    page.keyboard.press("2")
+    assert "/vote/" in page.url
     told = page.locator(".revealed dd strong").all_inner_texts()
     assert sorted(told) == ["made in 1", "made in 2"]
     expect(page.get_by_role("heading", name=f"You chose {told[1]}")).to_be_focused()

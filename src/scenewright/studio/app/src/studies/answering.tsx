@@ -17,17 +17,21 @@ interface Props {
 
 const DRAGGED = "application/x-scenewright-place";
 
-/** Keys that hold for as long as one answers, with what they mean as of the last drawing. No digit leads to another
- * page meanwhile. */
+/** Keys that hold for as long as one answers, with what they mean as of the last drawing. */
 function useKeys(runs: Record<string, () => void>): void {
   const now = useRef(runs);
   now.current = runs;
-  useEffect(() => {
-    const all = new Set([..."0123456789", ...Object.keys(now.current)]);
-    return register(
-      [...all].map((keys): Shortcut => ({ keys, does: "vote", run: (event) => (event.repeat ? undefined : now.current[keys]?.()) })),
-    );
-  }, []);
+  useEffect(
+    () =>
+      register(
+        Object.keys(now.current).map((keys): Shortcut => ({
+          keys,
+          does: "vote",
+          run: (event) => (event.repeat ? undefined : now.current[keys]?.()),
+        })),
+      ),
+    [],
+  );
 }
 
 function Key({ name }: { name: string }) {

@@ -55,7 +55,10 @@ function suggestions(): Suggestion[] {
       rows: values.map((n) => ({ ...plain(of, t("setting.guidance", { n: number(n) })), guidance: n })),
     });
   }
-  if (of.fast) found.push({ name: t("suggest.fast"), rows: [{ ...plain(of, t("setting.fast")), fast: true }, plain(of, t("setting.not-fast"))] });
+  if (of.fast) {
+    const rows = [{ ...plain(of, t("setting.fast")), fast: true }, plain(of, t("setting.not-fast"))];
+    found.push({ name: t("suggest.fast"), rows });
+  }
   if (usable().length > 1) found.push({ name: t("suggest.models"), rows: usable().slice(0, MOST).map((one) => plain(one, one.id)) });
   return found;
 }
@@ -81,47 +84,67 @@ function One(props: { row: Row; at: number; few: boolean; onChange: (row: Row) =
   return (
     <li>
       <div class="contestant" role="group" aria-label={t("contestant.n", { n: at + 1 })}>
-      <header>
-        <span class="contestant-n" aria-hidden="true">
-          {at + 1}
-        </span>
-        <Field label={t("contestant.name")}>
-          <input type="text" maxLength={80} value={row.label} onInput={(event) => change({ label: event.currentTarget.value })} />
-        </Field>
-        {props.few ? null : <IconButton icon="trash" label={t("contestant.remove", { name: row.label })} onClick={props.onRemove} />}
-      </header>
-      <div class="grid-fields">
-        <Field label={t("model")}>
-          <select value={row.model} onChange={(event) => change({ model: event.currentTarget.value })}>
-            {usable().map((one) => (
-              <option key={one.id} value={one.id}>
-                {one.id}
-              </option>
-            ))}
-          </select>
-        </Field>
-        {takes("steps") ? (
-          <Field label={t("steps")}>
-            <NumberInput value={row.steps} min={1} max={1000} step={1} placeholder={own(of?.settings?.steps)} onValue={(steps) => change({ steps })} />
+        <header>
+          <span class="contestant-n" aria-hidden="true">
+            {at + 1}
+          </span>
+          <Field label={t("contestant.name")}>
+            <input type="text" maxLength={80} value={row.label} onInput={(event) => change({ label: event.currentTarget.value })} />
           </Field>
-        ) : null}
-        {takes("guidance_scale") ? (
-          <Field label={t("guidance")}>
-            <NumberInput value={row.guidance} min={0} max={100} step="any" placeholder={own(of?.settings?.guidance_scale)} onValue={(guidance) => change({ guidance })} />
+          {props.few ? null : <IconButton icon="trash" label={t("contestant.remove", { name: row.label })} onClick={props.onRemove} />}
+        </header>
+        <div class="grid-fields">
+          <Field label={t("model")}>
+            <select value={row.model} onChange={(event) => change({ model: event.currentTarget.value })}>
+              {usable().map((one) => (
+                <option key={one.id} value={one.id}>
+                  {one.id}
+                </option>
+              ))}
+            </select>
           </Field>
+          {takes("steps") ? (
+            <Field label={t("steps")}>
+              <NumberInput
+                value={row.steps}
+                min={1}
+                max={1000}
+                step={1}
+                placeholder={own(of?.settings?.steps)}
+                onValue={(steps) => change({ steps })}
+              />
+            </Field>
+          ) : null}
+          {takes("guidance_scale") ? (
+            <Field label={t("guidance")}>
+              <NumberInput
+                value={row.guidance}
+                min={0}
+                max={100}
+                step="any"
+                placeholder={own(of?.settings?.guidance_scale)}
+                onValue={(guidance) => change({ guidance })}
+              />
+            </Field>
+          ) : null}
+          {takes("shift") ? (
+            <Field label={t("shift")}>
+              <NumberInput
+                value={row.shift}
+                min={0}
+                step="any"
+                placeholder={own(of?.settings?.shift)}
+                onValue={(shift) => change({ shift })}
+              />
+            </Field>
+          ) : null}
+        </div>
+        {of?.fast ? (
+          <label class="check">
+            <input type="checkbox" checked={row.fast} onChange={(event) => change({ fast: event.currentTarget.checked })} />
+            <span>{t("contestant.fast")}</span>
+          </label>
         ) : null}
-        {takes("shift") ? (
-          <Field label={t("shift")}>
-            <NumberInput value={row.shift} min={0} step="any" placeholder={own(of?.settings?.shift)} onValue={(shift) => change({ shift })} />
-          </Field>
-        ) : null}
-      </div>
-      {of?.fast ? (
-        <label class="check">
-          <input type="checkbox" checked={row.fast} onChange={(event) => change({ fast: event.currentTarget.checked })} />
-          <span>{t("contestant.fast")}</span>
-        </label>
-      ) : null}
       </div>
     </li>
   );
@@ -169,7 +192,13 @@ export function ArenaForm() {
       >
         <div class="form-part">
           <Field label={t("study.name")} error={error("name") ?? error("title")}>
-            <input type="text" maxLength={200} value={name} placeholder={t("arena.name.example")} onInput={(event) => setName(event.currentTarget.value)} />
+            <input
+              type="text"
+              maxLength={200}
+              value={name}
+              placeholder={t("arena.name.example")}
+              onInput={(event) => setName(event.currentTarget.value)}
+            />
           </Field>
         </div>
         <fieldset class="form-part">

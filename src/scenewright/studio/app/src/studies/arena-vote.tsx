@@ -121,7 +121,11 @@ function Revealed({ study, vote }: { study: Study; vote: Vote }) {
   return (
     <div class="revealed">
       <h2 ref={text} tabIndex={-1}>
-        {answer === null ? t("revealed") : answer === "tie" ? t("revealed.tie") : t("revealed.chosen", { name: names[PLACES.indexOf(answer)] ?? "" })}
+        {answer === null
+          ? t("revealed")
+          : answer === "tie"
+            ? t("revealed.tie")
+            : t("revealed.chosen", { name: names[PLACES.indexOf(answer)] ?? "" })}
       </h2>
       <dl>
         {names.map((name, at) => {
@@ -239,7 +243,16 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
     );
   if (task && !shown) return <p class="quiet">{t("loading")}</p>;
   if (!shown || shown.status === "failed") {
-    return <Asking key={task ?? ""} busy={busy} error={shown?.error ?? wrong} again={false} last={shown?.prompt ?? ""} onStart={(prompt) => void start(prompt)} />;
+    return (
+      <Asking
+        key={task ?? ""}
+        busy={busy}
+        error={shown?.error ?? wrong}
+        again={false}
+        last={shown?.prompt ?? ""}
+        onStart={(prompt) => void start(prompt)}
+      />
+    );
   }
   return (
     <section class="task" aria-labelledby="question">
@@ -264,7 +277,16 @@ export function ArenaVote({ study, rater }: { study: Study; rater: string | null
       {vote ? (
         <>
           <Revealed study={study} vote={vote} />
-          {closed ? null : <Asking key={`next ${shown.task}`} busy={busy} error={wrong} again last={shown.prompt} onStart={(prompt) => void start(prompt)} />}
+          {closed ? null : (
+            <Asking
+              key={`next ${shown.task}`}
+              busy={busy}
+              error={wrong}
+              again
+              last={shown.prompt}
+              onStart={(prompt) => void start(prompt)}
+            />
+          )}
         </>
       ) : made ? (
         <Answering

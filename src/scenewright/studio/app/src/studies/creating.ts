@@ -16,7 +16,8 @@ export interface Objection {
 export function useCreating(shown: string[]) {
   const [busy, setBusy] = useState(false);
   const [objection, setObjection] = useState<Objection | null>(null);
-  const concerns = (param: string) => objection !== null && (objection.param === param || objection.param.startsWith(`${param}.`) || objection.param.startsWith(`${param}[`));
+  const concerns = (param: string) =>
+    objection !== null && (objection.param === param || [".", "["].some((next) => objection.param.startsWith(param + next)));
   const object = (param: string, text: string) => setObjection({ param, text });
   const create = async (study: NewStudy) => {
     setBusy(true);

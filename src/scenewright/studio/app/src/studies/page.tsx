@@ -1,19 +1,19 @@
 /** Studies: which videos or settings people find better. A list, the making of one, one of them, and its votes. */
 import { useEffect } from "preact/hooks";
+import { getStudy } from "../api/studies";
 import { t } from "../i18n";
 import { href, place } from "../router";
 import { Button } from "../ui/button";
 import { Empty } from "../ui/empty";
 import { ArenaForm } from "./arena-form";
 import { ArenaVote } from "./arena-vote";
-import { leavingName, refreshStudy, study as studyOf, take } from "./listing";
+import { useAsked } from "./asking";
 import { StudyList } from "./list";
+import { leavingName, refreshStudy, study as studyOf, take } from "./listing";
+import { WithRater } from "./rater";
 import { StudyForm } from "./study-form";
 import { StudyView } from "./study-view";
 import { StudyVote } from "./study-vote";
-import { WithRater } from "./rater";
-import { useAsked } from "./asking";
-import { getStudy } from "../api/studies";
 
 function One({ id, voting }: { id: string; voting: boolean }) {
   const [failed, ask] = useAsked(() => getStudy(id).then(take), [id]);

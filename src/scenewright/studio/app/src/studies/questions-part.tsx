@@ -34,40 +34,51 @@ function One(props: { question: Question; at: number; only: boolean; error: stri
   return (
     <li>
       <div class="question" role="group" aria-label={t("question.n", { n: at + 1 })}>
-      <div class="question-fields">
-        <Field label={t("question.kind")} hint={t(`question.${question.kind}.hint`)}>
-          <select
-            value={question.kind}
-            onChange={(event) => {
-              const kind = event.currentTarget.value as QuestionKind;
-              const own = question.text === t(`question.${question.kind}.text`);
-              onChange({ ...newQuestion(kind), ...(own ? {} : { text: question.text }) });
-            }}
-          >
-            {KINDS.map((kind) => (
-              <option key={kind} value={kind}>
-                {t(`question.${kind}`)}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t("question")} error={props.error}>
-          <input type="text" maxLength={500} value={question.text} onInput={(event) => change({ text: event.currentTarget.value })} />
-        </Field>
-        {question.kind === "rate" ? (
-          <Field label={t("question.scale")}>
-            <NumberInput value={question.scale} min={2} max={11} step={1} onValue={(value) => change({ scale: value === "" ? 5 : value })} />
+        <div class="question-fields">
+          <Field label={t("question.kind")} hint={t(`question.${question.kind}.hint`)}>
+            <select
+              value={question.kind}
+              onChange={(event) => {
+                const kind = event.currentTarget.value as QuestionKind;
+                const own = question.text === t(`question.${question.kind}.text`);
+                onChange({ ...newQuestion(kind), ...(own ? {} : { text: question.text }) });
+              }}
+            >
+              {KINDS.map((kind) => (
+                <option key={kind} value={kind}>
+                  {t(`question.${kind}`)}
+                </option>
+              ))}
+            </select>
           </Field>
+          <Field label={t("question")} error={props.error}>
+            <input
+              type="text"
+              maxLength={500}
+              value={question.text}
+              onInput={(event) => change({ text: event.currentTarget.value })}
+            />
+          </Field>
+          {question.kind === "rate" ? (
+            <Field label={t("question.scale")}>
+              <NumberInput
+                value={question.scale}
+                min={2}
+                max={11}
+                step={1}
+                onValue={(value) => change({ scale: value === "" ? 5 : value })}
+              />
+            </Field>
+          ) : null}
+          {question.kind === "answer" ? <ChoicesField question={question} onChange={(choices) => change({ choices, right: {} })} /> : null}
+        </div>
+        {question.kind === "compare" ? (
+          <label class="check">
+            <input type="checkbox" checked={question.ties} onChange={(event) => change({ ties: event.currentTarget.checked })} />
+            <span>{t("question.ties")}</span>
+          </label>
         ) : null}
-        {question.kind === "answer" ? <ChoicesField question={question} onChange={(choices) => change({ choices, right: {} })} /> : null}
-      </div>
-      {question.kind === "compare" ? (
-        <label class="check">
-          <input type="checkbox" checked={question.ties} onChange={(event) => change({ ties: event.currentTarget.checked })} />
-          <span>{t("question.ties")}</span>
-        </label>
-      ) : null}
-      {props.only ? null : <IconButton icon="trash" label={t("question.remove", { n: at + 1 })} onClick={props.onRemove} />}
+        {props.only ? null : <IconButton icon="trash" label={t("question.remove", { n: at + 1 })} onClick={props.onRemove} />}
       </div>
     </li>
   );

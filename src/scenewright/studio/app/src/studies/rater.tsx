@@ -1,12 +1,13 @@
 /** Who answers: with accounts that is the account, without them a name, which this browser remembers. */
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { Study } from "../api/study-types";
 import { t } from "../i18n";
 import { withoutAccounts } from "../login/page";
 import { href } from "../router";
 import { keep, kept } from "../state/keeping";
+import { register } from "../state/shortcuts";
 import { Button } from "../ui/button";
 import { Field } from "../ui/field";
 import { Icon } from "../ui/icons";
@@ -49,6 +50,8 @@ function AskName() {
 
 export function WithRater({ study, children }: { study: Study; children: (rater: string | null) => ComponentChildren }) {
   const needed = withoutAccounts.value;
+  // A key that is pressed once too often leads to no other page; answers take their keys after this.
+  useLayoutEffect(() => register([..."0123456789"].map((keys) => ({ keys, does: "vote", run: () => undefined }))), []);
   return (
     <div class="voting">
       <header class="page-head voting-head">

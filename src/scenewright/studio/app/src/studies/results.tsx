@@ -135,12 +135,23 @@ function PairRow({ pair }: { pair: Pair }) {
   );
 }
 
-function Means({ label, values, ends, say }: { label: string; values: Record<string, Interval>; ends: [number, number]; say: (value: number) => string }) {
+interface MeansProps {
+  label: string;
+  values: Record<string, Interval>;
+  ends: [number, number];
+  say: (value: number) => string;
+}
+
+function Means({ label, values, ends, say }: MeansProps) {
   const rows = Object.entries(values).sort(([, a], [, b]) => b.value - a.value);
   return (
     <>
       <IntervalChart label={label} rows={rows} ends={ends} say={say} />
-      <Table caption={label} head={[t("results.system"), label, t("results.answers")]} rows={rows.map(([name, one]) => [name, <Cell interval={one} say={say} />, number(one.n)])} />
+      <Table
+        caption={label}
+        head={[t("results.system"), label, t("results.answers")]}
+        rows={rows.map(([name, one]) => [name, <Cell interval={one} say={say} />, number(one.n)])}
+      />
     </>
   );
 }
@@ -173,7 +184,11 @@ function Labels({ found }: { found: Found }) {
         <details class="more">
           <summary>{t("results.skills")}</summary>
           <p class="hint">{t("results.skills.hint")}</p>
-          <Table caption={t("results.skills")} head={[t("results.rater"), t("results.skill")]} rows={Object.entries(skills).map(([rater, skill]) => [rater, percent(skill)])} />
+          <Table
+            caption={t("results.skills")}
+            head={[t("results.rater"), t("results.skill")]}
+            rows={Object.entries(skills).map(([rater, skill]) => [rater, percent(skill)])}
+          />
         </details>
       ) : null}
     </>
@@ -262,7 +277,9 @@ export function ResultsView({ study, results }: { study: Study; results: Results
   return (
     <div class="results">
       <Wanted results={results} />
-      {results.wanted ? <progress max={results.wanted} value={Math.min(results.wanted, results.answers)} aria-label={t("results.far")} /> : null}
+      {results.wanted ? (
+        <progress max={results.wanted} value={Math.min(results.wanted, results.answers)} aria-label={t("results.far")} />
+      ) : null}
       {results.questions.map((found, at) => (
         <QuestionResults key={at} found={found} scale={study.questions[at]?.scale ?? 5} several={results.questions.length > 1} />
       ))}

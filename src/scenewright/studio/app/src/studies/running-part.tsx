@@ -29,15 +29,32 @@ export function RunningPart(props: { running: Running; error: (param: string) =>
       <div class="grid-fields">
         {running.mode === "crowd" ? (
           <Field label={t("running.votes")} error={error("votes")}>
-            <NumberInput value={running.votes} min={1} max={100} step={1} onValue={(value) => change({ votes: value === "" ? 1 : value })} />
+            <NumberInput
+              value={running.votes}
+              min={1}
+              max={100}
+              step={1}
+              onValue={(value) => change({ votes: value === "" ? 1 : value })}
+            />
           </Field>
         ) : null}
         <Field label={t("running.checks")} hint={t("running.checks.hint")} error={error("checks")}>
-          <NumberInput value={running.checks} min={0} max={50} step={1} onValue={(value) => change({ checks: value === "" ? 0 : value })} />
+          <NumberInput
+            value={running.checks}
+            min={0}
+            max={50}
+            step={1}
+            onValue={(value) => change({ checks: value === "" ? 0 : value })}
+          />
         </Field>
         {running.checks > 0 ? (
           <Field label={t("running.failures")} hint={t("running.failures.hint", { n: number(running.failures) })} error={error("failures")}>
-            <NumberInput value={running.failures} min={0} step={1} onValue={(value) => change({ failures: value === "" ? 0 : value })} />
+            <NumberInput
+              value={running.failures}
+              min={0}
+              step={1}
+              onValue={(value) => change({ failures: value === "" ? 0 : value })}
+            />
           </Field>
         ) : null}
       </div>

@@ -73,10 +73,22 @@ export function StudyForm() {
       >
         <div class="form-part">
           <Field label={t("study.name")} error={error("name")}>
-            <input type="text" maxLength={200} value={name} placeholder={t("study.name.example")} onInput={(event) => setName(event.currentTarget.value)} />
+            <input
+              type="text"
+              maxLength={200}
+              value={name}
+              placeholder={t("study.name.example")}
+              onInput={(event) => setName(event.currentTarget.value)}
+            />
           </Field>
           <Field label={t("study.title")} hint={t("study.title.hint")} error={error("title")}>
-            <input type="text" maxLength={200} value={title} placeholder={t("study.title.usual")} onInput={(event) => setTitle(event.currentTarget.value)} />
+            <input
+              type="text"
+              maxLength={200}
+              value={title}
+              placeholder={t("study.title.usual")}
+              onInput={(event) => setTitle(event.currentTarget.value)}
+            />
           </Field>
         </div>
         <SystemsPart

@@ -120,7 +120,11 @@ export function StudyVote({ study, rater }: { study: Study; rater: string | null
   if (!next) return <p class="quiet">{t("loading")}</p>;
   return (
     <>
-      {task ? <One key={turn} task={task} busy={busy} onAnswer={answer} onRetry={() => void learn().catch(complain)} /> : <Done study={study} done={next.done} />}
+      {task ? (
+        <One key={turn} task={task} busy={busy} onAnswer={answer} onRetry={() => void learn().catch(complain)} />
+      ) : (
+        <Done study={study} done={next.done} />
+      )}
       <footer class="task-foot">
         <span class="quiet">{tn("vote.given", next.done)}</span>
         {before ? (

@@ -66,13 +66,16 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }) {
               {group.keys.map(([keys, does]) => (
                 <div key={keys.join("+")}>
                   <dt>
-                    {keys.map((key, at) => (
-                      key === "or" ? <span key={key}> {t("key.or")} </span> :
-                      <span key={key}>
-                        {at && keys[at - 1] !== "or" ? " + " : ""}
-                        <kbd>{NAMED.has(key) ? t(`key.${key}` as Key) : key}</kbd>
-                      </span>
-                    ))}
+                    {keys.map((key, at) =>
+                      key === "or" ? (
+                        <span key={key}> {t("key.or")} </span>
+                      ) : (
+                        <span key={key}>
+                          {at && keys[at - 1] !== "or" ? " + " : ""}
+                          <kbd>{NAMED.has(key) ? t(`key.${key}` as Key) : key}</kbd>
+                        </span>
+                      ),
+                    )}
                   </dt>
                   <dd>{t(does)}</dd>
                 </div>
