@@ -11,6 +11,7 @@ from scenewright.evaluation.people import (
     dawid_skene,
     fit_preferences,
     krippendorff_alpha,
+    prompts_missing,
     ranking_votes,
     standing,
     votes_needed,
@@ -223,6 +224,26 @@ def test_votes_on_one_prompt_and_ties_cost_votes():
             votes_needed(wrong)
     with pytest.raises(ValueError, match="ties lie in"):
         votes_needed(0.6, ties=1.0)
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(1, 0), (3, 0), (2, 1), (1, 3), (5, 4)])
+def test_prompts_that_are_missing_are_the_fewest_that_decide(wins, losses):
+    """Where the share comes out even, the comparison is decided then and was not one round before."""
+    missing = prompts_missing(wins, losses)
+    rounds = -(-(wins + losses + missing) // (wins + losses))
+    assert missing > 0
+    assert standing(rounds * wins, rounds * losses).decided
+    assert not standing((rounds - 1) * wins, (rounds - 1) * losses).decided
+    assert prompts_missing(losses, wins) == missing
+
+
+def test_nothing_is_missing_once_it_is_decided_and_nothing_is_foreseen_of_equals():
+    assert prompts_missing(8, 0) == 0 == prompts_missing(30, 5)
+    # At n wins in a row, the votes are 2 ** n / (n + 1) times as likely: 20 times from the eighth on.
+    assert prompts_missing(2, 0) == 6
+    assert prompts_missing(0, 0) is None
+    assert prompts_missing(4, 4) is None
+    assert prompts_missing(5001, 5000) is None
 
 
 def test_one_may_look_after_every_vote():

@@ -53,9 +53,7 @@ def standing(wins: int, losses: int, *, alpha: float = 0.05) -> Standing:
     likely under a uniform mixture of all shares). The votes should be of different prompts."""
 
     def evidence(share: float) -> float:
-        mixture = lgamma(wins + 1) + lgamma(losses + 1) - lgamma(wins + losses + 2)
-        alone = (wins * log(share) if wins else 0.0) + (losses * log(1 - share) if losses else 0.0)
-        return mixture - alone
+        return _evidence(wins, losses, share)
 
     total = wins + losses
     bound = -log(alpha)
@@ -63,6 +61,31 @@ def standing(wins: int, losses: int, *, alpha: float = 0.05) -> Standing:
     low, high = (_edge(evidence, bound, best, end) for end in (0.0, 1.0))
     p_value = min(1.0, exp(-evidence(0.5))) if total else 1.0
     return Standing(p_value, low, high, p_value <= alpha)
+
+
+#: Prompts above which nobody waits for a comparison to be decided.
+MOST_PROMPTS = 10_000
+
+
+def prompts_missing(wins: int, losses: int, *, alpha: float = 0.05) -> int | None:
+    """How many more prompts decide a comparison, in the sense of :func:`standing`, if they go on being won in
+    the same share; 0 where it is decided, None where it is even, or so near to even that thousands more would
+    not do."""
+    total = wins + losses
+    if wins == losses:
+        return None
+    for more in range(MOST_PROMPTS):
+        grown = 1 + more / total
+        if exp(-_evidence(wins * grown, losses * grown, 0.5)) <= alpha:
+            return more
+    return None
+
+
+def _evidence(wins: float, losses: float, share: float) -> float:
+    """Logarithm of how much likelier the votes are under a uniform mixture of all shares than under one."""
+    mixture = lgamma(wins + 1) + lgamma(losses + 1) - lgamma(wins + losses + 2)
+    alone = (wins * log(share) if wins else 0.0) + (losses * log(1 - share) if losses else 0.0)
+    return mixture - alone
 
 
 def _edge(evidence: Callable[[float], float], bound: float, inside: float, end: float) -> float:

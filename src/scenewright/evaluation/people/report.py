@@ -35,7 +35,8 @@ def _question(question: Mapping[str, Any]) -> list[str]:
         lines.append(f"  the order of {one} and {other} is not settled")
     for pair in question.get("pairs") or ():
         (a, b), (wins, losses, ties) = pair["systems"], pair["votes"]
-        state = "decided" if pair["decided"] else "not decided"
+        more = "" if pair["missing"] is None else f", about {pair['missing']} more prompts"
+        state = "decided" if pair["decided"] else f"not decided{more}"
         lines.append(f"  {a} {wins} : {losses} {b}, {ties} ties; {state} (p {pair['p_value']:.2g})")
     if left := question.get("left"):
         lines.append(

@@ -13,7 +13,7 @@ import numpy as np
 
 from scenewright.evaluation.people.agreement import Rating, dawid_skene, krippendorff_alpha
 from scenewright.evaluation.people.answers import Answer, left_out
-from scenewright.evaluation.people.planning import standing
+from scenewright.evaluation.people.planning import prompts_missing, standing
 from scenewright.evaluation.people.preferences import Outcome, Vote, fit_preferences, ranking_votes
 from scenewright.evaluation.people.study import Question, Survey, Task
 from scenewright.evaluation.statistics import Interval, bootstrap_interval
@@ -142,6 +142,7 @@ def _pair(votes: Sequence[Vote], a: str, b: str) -> dict[str, Any]:
         "votes": [tally[a], tally[b], tally["tie"]],
         "prompts": [wins, losses],
         **standing(wins, losses)._asdict(),
+        "missing": prompts_missing(wins, losses),
     }
 
 

@@ -13,6 +13,7 @@ import { MakePage } from "./make/page";
 import { go, href, page, PAGES, type PageName } from "./router";
 import { register } from "./state/shortcuts";
 import { queue } from "./state/videos";
+import { StudiesPage } from "./studies/page";
 import { Button, IconButton } from "./ui/button";
 import { dialogs } from "./ui/dialog";
 import { Icon } from "./ui/icons";
@@ -25,6 +26,7 @@ const CONTENT: Record<PageName, () => JSX.Element> = {
   make: MakePage,
   library: LibraryPage,
   compare: ComparePage,
+  studies: StudiesPage,
   machine: MachinePage,
 };
 

@@ -15,6 +15,7 @@ import "./styles/shell.css";
 import "./styles/make.css";
 import "./styles/library.css";
 import "./styles/compare.css";
+import "./styles/studies.css";
 import "./styles/machine.css";
 
 session.onUnknown = () => {

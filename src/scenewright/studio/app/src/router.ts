@@ -1,7 +1,7 @@
 /** Where one is: the part of the address behind #, like #/compare?a=…&b=…. */
 import { computed, signal } from "@preact/signals";
 
-export const PAGES = ["make", "library", "compare", "machine"] as const;
+export const PAGES = ["make", "library", "compare", "studies", "machine"] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Place {

@@ -24,6 +24,8 @@ export async function call<T>(method: string, path: string, body?: object | Form
     response = await fetch(path, {
       method,
       credentials: "same-origin",
+      // What is deleted as the page is left, is deleted.
+      keepalive: method === "DELETE",
       headers: {
         ...(body && !form ? { "Content-Type": "application/json" } : {}),
         ...(session.token ? { "X-CSRF-Token": session.token } : {}),

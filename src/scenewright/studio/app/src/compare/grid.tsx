@@ -68,6 +68,12 @@ export function GridView({ batch }: { batch: string }) {
       <header class="section-head">
         <h2 id="grid-title">{videos[0]?.prompt}</h2>
         <span class="quiet">{t("grid.done", { n: done, of: videos.length })}</span>
+        {done > 1 ? (
+          <a class="button plain" href={href("studies", ["new", "study"], { grid: batch })}>
+            <Icon name="studies" size={18} />
+            <span>{t("study.ask")}</span>
+          </a>
+        ) : null}
       </header>
       <div class="grid-scroll" tabIndex={0} role="group" aria-label={t("grid")}>
         <table class="grid-table">

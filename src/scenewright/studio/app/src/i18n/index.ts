@@ -44,6 +44,13 @@ export function number(value: number): string {
   return plain.value.format(value);
 }
 
+/** With two places, and a minus as wide as the plus. */
+export function fixed(value: number, sign = false): string {
+  const digits = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  const format = new Intl.NumberFormat(language.value, { ...digits, signDisplay: sign ? "exceptZero" : "auto" });
+  return format.format(Math.round(value * 100) / 100 || 0).replace("-", "−");
+}
+
 /** "about 3 s" without the about: seconds as a person says them. */
 export function duration(seconds: number): string {
   const whole = Math.max(1, Math.round(seconds));

@@ -11,7 +11,7 @@ export const search = signal("");
 export const tag = signal("");
 export const loading = signal(false);
 export const failed = signal<string | null>(null);
-/** Two at most, to be compared. */
+/** Two to be compared, or more to ask people about. */
 export const picked = signal<string[]>([]);
 
 const found = signal<string[]>([]);
@@ -78,7 +78,7 @@ export function followFinished(): () => void {
 
 export function pick(id: string): void {
   const now = picked.peek();
-  picked.value = now.includes(id) ? now.filter((other) => other !== id) : [...now.slice(-1), id];
+  picked.value = now.includes(id) ? now.filter((other) => other !== id) : [...now, id];
 }
 
 export async function remove(video: Video): Promise<void> {

@@ -95,20 +95,30 @@ function PickBar() {
   const [a = "", b = ""] = ids;
   return (
     <div class="pick-bar" role="region" aria-label={t("page.compare")}>
-      <span>{ids.length === 2 ? t("compare.two") : t("compare.one-more")}</span>
+      <span>{ids.length === 1 ? t("compare.one-more") : t("compare.chosen", { n: ids.length })}</span>
       <Button kind="quiet" onClick={() => (picked.value = [])}>
         {t("clear")}
       </Button>
       <Button
         kind="main"
         icon="compare"
-        disabled={ids.length < 2}
+        disabled={ids.length !== 2}
         onClick={() => {
           picked.value = [];
           go("compare", [], { a, b });
         }}
       >
         {t("compare.do")}
+      </Button>
+      <Button
+        icon="studies"
+        disabled={ids.length < 2}
+        onClick={() => {
+          picked.value = [];
+          go("studies", ["new", "study"], { videos: ids.join(",") });
+        }}
+      >
+        {t("study.ask")}
       </Button>
     </div>
   );

@@ -10,6 +10,8 @@ import { Field, Wrong } from "../ui/field";
 export const loginNeeded = signal(false);
 /** Whether this browser has a session of its own, which can be ended. */
 export const signedIn = signal(false);
+/** Whether the server has no accounts, so that several people may be one to it; null until that is known. */
+export const withoutAccounts = signal<boolean | null>(null);
 
 interface Account {
   logged_in_by: "open" | "key" | "session";
@@ -22,6 +24,7 @@ export async function whoAmI(): Promise<void> {
     const account = await call<Account>("GET", "/v1/account");
     session.token = account.csrf_token;
     signedIn.value = account.logged_in_by === "session";
+    withoutAccounts.value = account.logged_in_by === "open";
     loginNeeded.value = false;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) loginNeeded.value = true;

@@ -16,12 +16,14 @@ export function dismiss(id: number): void {
   toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
 
-/** Shows a line. One with something to do stays until it is done or dismissed, or half a minute has passed. */
-export function say(text: string, options: { bad?: boolean; action?: Toast["action"] } = {}): void {
+/** Shows a line, and returns its id. One with something to do stays until it is done or dismissed, or half a
+ * minute has passed. */
+export function say(text: string, options: { bad?: boolean; action?: Toast["action"] } = {}): number {
   const id = next++;
   const toast = { id, text, bad: options.bad ?? false, action: options.action ?? null };
   toasts.value = [...toasts.value.slice(-2), toast];
   window.setTimeout(() => dismiss(id), toast.action || toast.bad ? 30000 : 6000);
+  return id;
 }
 
 /** Says a line to screen readers, politely. */

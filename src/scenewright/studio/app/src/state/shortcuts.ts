@@ -10,18 +10,20 @@ export interface Shortcut {
 }
 
 export const singleKeys = signal(kept("single-keys") !== "off");
-const table = new Map<string, Shortcut>();
+/** By key, the one that holds last. */
+const table = new Map<string, Shortcut[]>();
 
 export function useSingleKeys(on: boolean): void {
   singleKeys.value = on;
   keep("single-keys", on ? null : "off");
 }
 
-/** Adds shortcuts; the function given back takes them away. */
+/** Adds shortcuts, in front of others of the same keys; the function given back takes them away. */
 export function register(shortcuts: Shortcut[]): () => void {
-  for (const shortcut of shortcuts) table.set(shortcut.keys, shortcut);
+  for (const shortcut of shortcuts) table.set(shortcut.keys, [...(table.get(shortcut.keys) ?? []), shortcut]);
   return () => {
-    for (const shortcut of shortcuts) if (table.get(shortcut.keys) === shortcut) table.delete(shortcut.keys);
+    for (const shortcut of shortcuts)
+      table.set(shortcut.keys, (table.get(shortcut.keys) ?? []).filter((other) => other !== shortcut));
   };
 }
 
@@ -39,7 +41,7 @@ export function listen(): void {
     if (!singleKeys.peek() && event.key !== "?") return;
     if (meant(event.key, event.target) || document.querySelector("dialog[open]")) return;
     const name = event.key === " " ? "Space" : event.key;
-    const shortcut = table.get(name);
+    const shortcut = table.get(name)?.at(-1);
     if (!shortcut) return;
     event.preventDefault();
     shortcut.run(event);

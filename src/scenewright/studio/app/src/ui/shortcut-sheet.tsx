@@ -10,7 +10,8 @@ const GROUPS: { title: Key; keys: [string[], Key][] }[] = [
       [["1"], "page.make"],
       [["2"], "page.library"],
       [["3"], "page.compare"],
-      [["4"], "page.machine"],
+      [["4"], "page.studies"],
+      [["5"], "page.machine"],
       [["/"], "keys.search"],
       [["n"], "keys.new"],
       [["t"], "theme"],
@@ -36,6 +37,19 @@ const GROUPS: { title: Key; keys: [string[], Key][] }[] = [
       [["d"], "compare.difference"],
     ],
   },
+  {
+    title: "vote",
+    keys: [
+      [["1", "or", "←"], "keys.left"],
+      [["2", "or", "→"], "keys.right"],
+      [["0", "or", "t"], "keys.tie"],
+      [["space"], "keys.play"],
+      [["r"], "keys.again"],
+      [["z"], "keys.before"],
+      [["alt", "↑"], "keys.rank-up"],
+      [["alt", "↓"], "keys.rank-down"],
+    ],
+  },
 ];
 
 /** Keys whose names are words. */
@@ -52,12 +66,16 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }) {
               {group.keys.map(([keys, does]) => (
                 <div key={keys.join("+")}>
                   <dt>
-                    {keys.map((key, at) => (
-                      <span key={key}>
-                        {at ? " + " : ""}
-                        <kbd>{NAMED.has(key) ? t(`key.${key}` as Key) : key}</kbd>
-                      </span>
-                    ))}
+                    {keys.map((key, at) =>
+                      key === "or" ? (
+                        <span key={key}> {t("key.or")} </span>
+                      ) : (
+                        <span key={key}>
+                          {at && keys[at - 1] !== "or" ? " + " : ""}
+                          <kbd>{NAMED.has(key) ? t(`key.${key}` as Key) : key}</kbd>
+                        </span>
+                      ),
+                    )}
                   </dt>
                   <dd>{t(does)}</dd>
                 </div>
