@@ -7,10 +7,10 @@ know what happens asks for what has changed since it last asked; see :meth:`JobQ
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import String, and_, cast, delete, or_, select
+from sqlalchemy import Connection, String, and_, cast, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, object_session
 
@@ -53,12 +53,14 @@ class JobQueue(Claims, Lists):
         idempotency: tuple[str, str] | None = None,
         id: str | None = None,
         hidden: bool = False,
+        check: Callable[[Connection], None] | None = None,
     ) -> Job:
         """Put a request at the end of its owner's line.
 
         ``idempotency``: a key of the owner's, and a hash of what was sent with it; the same again gives the
         job of the first time. ``id``: a :func:`new_id` that was noted elsewhere; ``hidden``: whether it is in
-        no list until it is revealed.
+        no list until it is revealed. ``check``: asked first, in the same transaction; what it raises leaves
+        the queue as it is.
 
         Raises:
             IdempotencyConflict: the key came with something else before.
@@ -97,6 +99,8 @@ class JobQueue(Claims, Lists):
                         )
                     )
                     session.flush()  # whoever uses the same key waits here, and not for the clock
+                if check is not None:
+                    check(session.connection())
                 session.add(job)
                 job.position = float(self._changed(session, job))
             return job

@@ -6,15 +6,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from scenewright.server.database import Database
 from scenewright.server.errors import ApiError
 from scenewright.server.settings import Limits
 from scenewright.server.tables import Job, Upload
 
 #: Of so many askers the latest is remembered.
 _MOST_ASKERS = 10_000
+
+
+# Made once: to put a question together takes longer than to answer it.
+_STORED = [select(func.sum(kind.bytes)).where(kind.owner_id == bindparam("owner")) for kind in (Job, Upload)]
+_QUEUED = select(func.count()).where(
+    Job.owner_id == bindparam("owner"),
+    Job.status.in_(("queued", "running", "paused")),
+    Job.deleted_at.is_(None),
+)
 
 
 class RateLimiter:
@@ -48,26 +56,19 @@ class RateLimiter:
             )
 
 
-def stored_bytes(database: Database, owner_id: str) -> int:
+def stored_bytes(connection: Connection, owner_id: str) -> int:
     """Bytes of a user's videos, deleted ones until they are purged included, and uploads."""
-    with database.read() as session:
-        videos = session.scalar(select(func.coalesce(func.sum(Job.bytes), 0)).where(Job.owner_id == owner_id))
-        uploads = session.scalar(
-            select(func.coalesce(func.sum(Upload.bytes), 0)).where(Upload.owner_id == owner_id)
-        )
-    return int(videos or 0) + int(uploads or 0)
+    return sum(int(connection.scalar(count, {"owner": owner_id}) or 0) for count in _STORED)
 
 
-def queued_jobs(database: Database, owner_id: str) -> int:
+def queued_jobs(connection: Connection, owner_id: str) -> int:
     """How many videos of a user wait or are being made."""
-    waiting = Job.status.in_(("queued", "running", "paused")) & Job.deleted_at.is_(None)
-    with database.engine.connect() as connection:
-        return connection.scalar(select(func.count()).where(Job.owner_id == owner_id, waiting)) or 0
+    return connection.scalar(_QUEUED, {"owner": owner_id}) or 0
 
 
-def check_room(database: Database, owner_id: str, limits: Limits, more: int = 0, jobs: int = 1) -> None:
+def check_room(connection: Connection, owner_id: str, limits: Limits, more: int = 0, jobs: int = 1) -> None:
     """ApiError (429) where ``jobs`` more videos, or ``more`` bytes, are too many."""
-    if jobs and (waiting := queued_jobs(database, owner_id)) + jobs > limits.queued:
+    if jobs and (waiting := queued_jobs(connection, owner_id)) + jobs > limits.queued:
         raise ApiError(
             429,
             f"{waiting} of your videos wait already, and {limits.queued} may; wait for some, or cancel them",
@@ -76,7 +77,7 @@ def check_room(database: Database, owner_id: str, limits: Limits, more: int = 0,
         )
     if limits.stored_bytes is None:
         return
-    used = stored_bytes(database, owner_id)
+    used = stored_bytes(connection, owner_id)
     if used + more >= limits.stored_bytes:
         raise ApiError(
             429,

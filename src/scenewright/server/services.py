@@ -17,7 +17,7 @@ from scenewright.server.catalogue import Catalogue
 from scenewright.server.database import Database, open_database
 from scenewright.server.events import Watcher
 from scenewright.server.jobs import JobQueue
-from scenewright.server.limits import RateLimiter
+from scenewright.server.limits import RateLimiter, check_room
 from scenewright.server.metrics import Metrics
 from scenewright.server.settings import ServerSettings
 from scenewright.server.store import FileStore
@@ -27,8 +27,8 @@ from scenewright.server.uploads import Uploads
 from scenewright.server.videos import Video, present
 from scenewright.server.webhooks import Deliverer
 
-#: A queue of so many videos takes a millisecond to put into order.
-_LONG_QUEUE = 100
+#: A queue of so many videos takes half a millisecond to put into order.
+_LONG_QUEUE = 30
 
 
 @dataclass
@@ -111,10 +111,16 @@ class Services:
         """From which the secrets for signing are derived; made at the first start."""
         return _secret(self.settings.folder / "secret.key")
 
-    def places(self) -> dict[str, int]:
-        """Places in the queue by job, counted anew only where something has changed; those of a long queue
-        at most once in a while, so that a video that has just joined it may not be there yet."""
-        clock, now = self.queue.clock(), time.monotonic()
+    def check_room(self, owner_id: str, more: int = 0, jobs: int = 1) -> None:
+        """See :func:`.limits.check_room`."""
+        with self.database.look() as connection:
+            check_room(connection, owner_id, self.settings.limits, more, jobs)
+
+    def places(self, version: int | None = None) -> dict[str, int]:
+        """Places in the queue by job, counted anew only where something has changed, and where the queue's
+        clock is known to show ``version`` without a look at it; those of a long queue at most once in a
+        while, so that a video that has just joined it may not be there yet."""
+        clock, now = self.queue.clock() if version is None else version, time.monotonic()
         counted, at, places = self._places
         if clock != counted and (len(places) < _LONG_QUEUE or now - at > self.settings.poll):
             places = self.queue.queue_positions()

@@ -120,10 +120,9 @@ async def submit(
     """Queue it; the video as it is then. ``id`` and ``hidden`` as for :meth:`.JobQueue.submit`. ApiError
     (429): too many wait, or too much is stored."""
     services = services_of(request)
-    days = services.settings.expire_days
+    days, limits = services.settings.expire_days, services.settings.limits
 
     def put() -> tuple[Job, int | None]:
-        check_room(services.database, principal.owner_id, services.settings.limits)
         try:
             job = services.queue.submit(
                 principal.owner_id,
@@ -139,10 +138,11 @@ async def submit(
                 idempotency=idempotency_key,
                 id=id,
                 hidden=hidden,
+                check=lambda connection: check_room(connection, principal.owner_id, limits),
             )
         except IdempotencyConflict as error:
             raise key_conflict(error) from None
-        return job, services.places().get(job.id)
+        return job, services.places(job.version).get(job.id)
 
     job, position = await run_in_threadpool(put)
     services.watcher.hurry()
@@ -174,10 +174,9 @@ async def admit(services: Services, principal: Principal, options: Options) -> N
 async def require_room(request: Request, principal: Principal, jobs: int = 1) -> None:
     """Before anything is fetched, stored or queued. ApiError (429): there is no room for so many videos, or
     for what the body declares."""
-    services, limits = services_of(request), services_of(request).settings.limits
     declared = request.headers.get("content-length", "")
     more = int(declared) if declared.isdecimal() else 0
-    await run_in_threadpool(check_room, services.database, principal.owner_id, limits, more, jobs)
+    await run_in_threadpool(services_of(request).check_room, principal.owner_id, more, jobs)
 
 
 async def idempotency(request: Request, asked: Asked, operation: str) -> tuple[str, str] | None:

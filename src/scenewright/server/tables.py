@@ -85,6 +85,7 @@ class Job(Base):
     __table_args__ = (
         Index("videos_waiting", "status", "priority", "position"),
         Index("videos_of_owner", "owner_id", "created_at"),
+        Index("videos_counted", "owner_id", "status", "deleted_at"),
         Index("videos_served", "owner_id", "served"),
         Index("videos_version", "version"),
         Index("videos_worker", "worker_id"),

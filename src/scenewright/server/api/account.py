@@ -163,6 +163,8 @@ def _account(request: Request, principal: Principal) -> Account:
     services = services_of(request)
     limits = services.settings.limits
     secret = secret_of(services.secret, principal.owner_id) if principal.may("videos:write") else None
+    with services.database.look() as connection:
+        queued, stored = (count(connection, principal.owner_id) for count in (queued_jobs, stored_bytes))
     return Account(
         id=principal.owner_id,
         name=principal.name,
@@ -173,9 +175,9 @@ def _account(request: Request, principal: Principal) -> Account:
         csrf_token=principal.csrf,
         webhook_secret=secret,
         usage=Usage(
-            queued=queued_jobs(services.database, principal.owner_id),
+            queued=queued,
             most_queued=limits.queued,
-            stored_bytes=stored_bytes(services.database, principal.owner_id),
+            stored_bytes=stored,
             most_stored_bytes=limits.stored_bytes,
             most_upload_bytes=limits.upload_bytes,
             requests_per_minute=limits.requests_per_minute,

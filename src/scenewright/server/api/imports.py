@@ -19,7 +19,6 @@ from scenewright.server.api.videos import Writer
 from scenewright.server.errors import ApiError, bad_request, described
 from scenewright.server.forms import body_of
 from scenewright.server.jobs import new_id
-from scenewright.server.limits import check_room
 from scenewright.server.requests import Flag
 from scenewright.server.services import Services, base_url, services_of
 from scenewright.server.tables import Job
@@ -150,7 +149,7 @@ def _kept(services: Services, principal: Principal, content: bytes, kind: str, w
     from scenewright.media import MediaError, decode
     from scenewright.server.pictures import spritesheet_of, thumbnail_of
 
-    check_room(services.database, principal.owner_id, services.settings.limits, len(content), jobs=0)
+    services.check_room(principal.owner_id, len(content), jobs=0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"given.{wanted.format}"
         path.write_bytes(content)
