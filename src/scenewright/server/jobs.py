@@ -222,10 +222,20 @@ class JobQueue(Claims, Lists):
             )
         return job
 
-    def update(self, id: str, *, title: str | None = None, tags: Sequence[str] | None = None) -> Job | None:
-        """Change what is given. An empty title takes it away."""
+    def update(
+        self,
+        id: str,
+        *,
+        title: str | None = None,
+        tags: Sequence[str] | None = None,
+        owner_id: str | None = None,
+    ) -> Job | None:
+        """Change what is given. An empty title takes it away. None also where it is not ``owner_id``'s,
+        hidden, or deleted."""
         with self._one(id) as job:
             if job is not None:
+                if owner_id not in (None, job.owner_id) or job.hidden or job.deleted_at is not None:
+                    return None
                 if title is not None:
                     job.title = title or None
                 if tags is not None:

@@ -143,9 +143,8 @@ def retrieve_video(request: Request, video_id: str, principal: Reader) -> Respon
     summary="Change a video's title and tags",
 )
 def change_video(request: Request, video_id: str, body: ChangeVideo, principal: Writer) -> Response:
-    services = services_of(request)
-    own(services, video_id, principal)
-    job = services.queue.update(video_id, title=body.title, tags=body.tags)
+    services, owner = services_of(request), changes(principal)
+    job = services.queue.update(video_id, title=body.title, tags=body.tags, owner_id=owner)
     services.watcher.hurry()
     return answer(shown(request, found(job, video_id)))
 
