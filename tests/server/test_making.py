@@ -26,7 +26,7 @@ from scenewright.server.tables import Job
 from scenewright.server.video_request import VideoRequest, request_of
 from scenewright.server.worker import Worker, WorkerSettings, tidy
 
-EAGER = Rhythm(look=0.0, report=0.0, preview=0.0, keep=0.0)
+EAGER = Rhythm(look=0.0, report=0.0, preview=0.0, keep=0.0, share=0.5)
 
 
 class House:
@@ -149,13 +149,13 @@ def request_prompt(job):
 
 def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
     seen: list[dict] = []
-    progress = house.queue.progress
+    progress = house.queue.progress_of_all
 
-    def report(id, worker_id, **fields):
-        seen.append(fields)
-        return progress(id, worker_id, **fields)
+    def report(worker_id, fields):
+        seen.extend(fields.values())
+        return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress", report)
+    monkeypatch.setattr(house.queue, "progress_of_all", report)
     house.made(house.submit(num_inference_steps=40))
     phases = [fields["phase"] for fields in seen if "phase" in fields]
     assert phases == ["load", "encode", "denoise", "decode", "export"]
@@ -172,14 +172,15 @@ def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
 def test_what_is_left_is_known_from_others(house, monkeypatch):
     house.made(house.submit())
     left: dict[str, float] = {}
-    progress = house.queue.progress
+    progress = house.queue.progress_of_all
 
-    def report(id, worker_id, **fields):
-        if "phase" in fields:
-            left[fields["phase"]] = fields["eta_seconds"]
-        return progress(id, worker_id, **fields)
+    def report(worker_id, fields):
+        for told in fields.values():
+            if "phase" in told:
+                left[told["phase"]] = told["eta_seconds"]
+        return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress", report)
+    monkeypatch.setattr(house.queue, "progress_of_all", report)
     estimate = Estimates(house.queue).estimate(
         VideoRequest(prompt="x", seed=0, num_frames=4, num_inference_steps=6)
     )
@@ -193,14 +194,15 @@ def test_reports_and_previews_are_not_written_too_often(tmp_path, nano, monkeypa
     rhythm = Rhythm(report=0.2, preview=0.5)
     house = House(tmp_path, load=lambda name, device: nano, rhythm=rhythm)
     times: list[tuple[float, bool]] = []
-    progress = house.queue.progress
+    progress = house.queue.progress_of_all
 
-    def report(id, worker_id, **fields):
-        if "current_step" in fields and "phase" not in fields:
-            times.append((time.monotonic(), "preview" in fields))
-        return progress(id, worker_id, **fields)
+    def report(worker_id, fields):
+        for told in fields.values():
+            if "current_step" in told and "phase" not in told:
+                times.append((time.monotonic(), "preview" in told))
+        return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress", report)
+    monkeypatch.setattr(house.queue, "progress_of_all", report)
     house.made(house.submit(num_inference_steps=40))
     gaps = np.diff([at for at, _ in times[:-1]])  # the last step is always told
     assert len(gaps) > 3
@@ -237,7 +239,8 @@ def test_a_stopped_worker_leaves_all_to_others(house, at_step):
     assert house.store.states() == []
 
 
-def test_videos_that_are_made_together_are_steered_one_by_one(house, at_step, steps_taken):
+def test_videos_that_are_made_together_are_steered_one_by_one(house, at_step, steps_taken, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # else parts of them take steps of their own
     ids = [house.submit(seed=seed) for seed in range(4)]
 
     def steer() -> None:

@@ -34,13 +34,13 @@ where = sys.argv[1]
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-progress, finish, put_file = JobQueue.progress, JobQueue.finish, store.FileStore.put_file
+progress, finish, put_file = JobQueue.progress_of_all, JobQueue.finish, store.FileStore.put_file
 advance = Sampling.advance
 
-def report(self, id, worker_id, **fields):
-    if fields.get("phase") == where:
+def report(self, worker_id, fields):
+    if any(told.get("phase") == where for told in fields.values()):
         die()
-    return progress(self, id, worker_id, **fields)
+    return progress(self, worker_id, fields)
 
 def putting(self, path, media_type):
     if where == "before the file":
@@ -61,7 +61,7 @@ def advancing(self):
         die()
     advance(self)
 
-JobQueue.progress, JobQueue.finish, store.FileStore.put_file = report, finishing, putting
+JobQueue.progress_of_all, JobQueue.finish, store.FileStore.put_file = report, finishing, putting
 Sampling.advance = advancing
 sys.exit(main(["worker", *sys.argv[2:]]))
 """

@@ -7,10 +7,10 @@ each has clips of its own, once a step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,12 +20,34 @@ from scenewright.generation.pipeline import TextToVideo
 from scenewright.generation.sampling import Sampling
 from scenewright.generation.settings import SamplingSettings
 
+T = TypeVar("T")
+
 
 def parts_for(clips: int, threads: int) -> int:
     """Into how many equal parts so many clips are divided: what leaves the fewest threads idle, of several
     such numbers the largest."""
     divisors = [count for count in range(1, min(clips, threads) + 1) if clips % count == 0]
     return max(divisors, key=lambda count: (count * (threads // count), count))
+
+
+def at_once(actions: Sequence[Callable[[], T]], threads: int) -> list[T]:
+    """What actions give that compute on a CPU and need nothing of each other, as many at once as there are
+    ``threads``, each with its share of them. The first error is raised when all have ended."""
+    workers = min(len(actions), threads)
+    if workers < 2:
+        return [action() for action in actions]
+
+    def alone(action: Callable[[], T]) -> T:
+        torch.set_num_threads(threads // workers)
+        return action()
+
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            running = [pool.submit(alone, action) for action in actions]
+        return [one.result() for one in running]
+    finally:
+        # Some of what is set holds for the whole process.
+        torch.set_num_threads(threads)
 
 
 def begin_together(
@@ -51,7 +73,6 @@ class SideBySide:
         if len({part.z.shape[1:] for part in self.parts}) != 1:
             raise ValueError("clips that are made together have one length")
         self._ends = list(accumulate(len(part.z) for part in self.parts))
-        self._pool = ThreadPoolExecutor(len(self.parts), thread_name_prefix="clips")
 
     @property
     def step(self) -> int:
@@ -90,18 +111,6 @@ class SideBySide:
         """As :meth:`.Sampling.finish`."""
         return [clip for clips in self._each(partial(Sampling.finish, tile=tile)) for clip in clips]
 
-    def _each(self, action: Callable[[Sampling], Any]) -> list[Any]:
-        """``action`` of every part at once. The first error is raised when all have ended."""
-        share = self.threads // len(self.parts)
-
-        def alone(part: Sampling) -> Any:
-            torch.set_num_threads(share)
-            return action(part)
-
-        try:
-            running = [self._pool.submit(alone, part) for part in self.parts]
-            wait(running)
-            return [one.result() for one in running]
-        finally:
-            # Some of what is set holds for the whole process.
-            torch.set_num_threads(self.threads)
+    def _each(self, action: Callable[[Sampling], T]) -> list[T]:
+        """``action`` of every part at once."""
+        return at_once([partial(action, part) for part in self.parts], self.threads)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from sqlalchemy import Table, delete, func, select, text, update
@@ -188,12 +188,18 @@ class Claims:
 
     def progress(self, id: str, worker_id: str, **fields: Any) -> bool:
         """Set fields of a running job, such as phase, current_step, preview. False: it is another's now."""
+        return bool(self.progress_of_all(worker_id, {id: fields}))
+
+    def progress_of_all(self, worker_id: str, fields: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """The same for several jobs, in one transaction; those that are still this worker's."""
+        found: set[str] = set()
         with self.database.write() as session:
-            mine = (Job.id == id) & (Job.worker_id == worker_id) & (Job.status == "running")
-            found = session.scalars(update(Job).where(mine).values(**fields).returning(Job.id)).all()
+            for id in sorted(fields):
+                mine = (Job.id == id) & (Job.worker_id == worker_id) & (Job.status == "running")
+                found.update(session.scalars(update(Job).where(mine).values(**fields[id]).returning(Job.id)))
             if found:
-                session.execute(update(Job).where(Job.id == id).values(version=self._tick(session)))
-        return bool(found)
+                session.execute(update(Job).where(Job.id.in_(found)).values(version=self._tick(session)))
+        return found
 
     # --------------------------------------------------------------------------------------------- the end
 

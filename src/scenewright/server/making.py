@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import torch
+from pydantic import Field
 from sqlalchemy.exc import OperationalError
 
 from scenewright.clip import Clip
 from scenewright.config import Config
 from scenewright.generation.generator import Generator
+from scenewright.generation.side_by_side import at_once
 from scenewright.media import MediaError
 from scenewright.server.claims import Command
 from scenewright.server.database import patiently
 from scenewright.server.engine import (
     Asked,
+    Made,
     Work,
     ask,
     begin,
@@ -39,6 +44,8 @@ from scenewright.server.store import FileStore
 from scenewright.server.tables import FACTS, FILES, Job
 from scenewright.server.video_request import VideoRequest
 
+T = TypeVar("T")
+
 _STARTS_AGAIN = "this model's videos cannot be kept half-made; it started again"
 
 log = logging.getLogger(__name__)
@@ -46,12 +53,13 @@ log = logging.getLogger(__name__)
 
 class Rhythm(Config):
     """Seconds between two looks at what is wanted of the jobs, two reports of progress, two previews and two
-    times that the half-made video is kept. Previews and keeping each take a tenth of the time at most."""
+    times that the half-made video is kept. Previews and keeping each take ``share`` of the time at most."""
 
     look: float = 0.1
     report: float = 0.2
     preview: float = 0.5
     keep: float = 5.0
+    share: float = Field(default=0.05, gt=0, le=1)
 
 
 class Halted(Exception):  # noqa: N818
@@ -89,7 +97,12 @@ class Making:
         #: When a phase last began or a step ended, by the monotonic clock.
         self.moved = time.monotonic()
         self.seconds: dict[str, float] = {}
-        self._due = {"look": 0.0, "report": 0.0, "preview": 0.0, "keep": clock() + self.rhythm.keep}
+        self._due = {
+            "look": 0.0,
+            "report": 0.0,
+            "preview": clock() + self.rhythm.preview,
+            "keep": clock() + self.rhythm.keep,
+        }
         request = VideoRequest.model_validate(jobs[0].request)
         self.outlook = Outlook(self.estimates, request, models.device)
 
@@ -124,11 +137,8 @@ class Making:
         else:
             clips = self._in_steps(generator)
         self._enter("export")
-        batch = len(clips)
-        for id, place in list(self.places.items()):
-            self._look(at_once=True)
-            if id in self.active:
-                self._write(generator, id, clips[place], batch)
+        self._look(at_once=True)
+        self._write(generator, {id: clips[self.places[id]] for id in self.active}, len(clips))
 
     def _prepare(self, generator: Generator) -> None:
         """Make the requests ready; what cannot be made fails by itself, and what was made before is given."""
@@ -191,11 +201,27 @@ class Making:
         else:
             self.resumed = work.step > 0
 
-    def _write(self, generator: Generator, id: str, clip: Clip, batch: int) -> None:
+    def _write(self, generator: Generator, clips: dict[str, Clip], batch: int) -> None:
+        """All, of which those are done whose files are there, when one of the others cannot be written."""
+
+        def write(id: str, clip: Clip) -> Made | Exception:
+            self.moved = time.monotonic()
+            try:
+                return written(self.store, generator, self.asked[id], clip)
+            except Exception as error:
+                return error
+
+        found = self._at_once([partial(write, id, clip) for id, clip in clips.items()])
+        self.seconds["export"] = (self.clock() - self._phase_began) / len(clips)
+        for (id, clip), made in zip(clips.items(), found, strict=True):
+            self._look(at_once=True)
+            if isinstance(made, Exception):
+                raise made
+            if id in self.active:
+                self._finish(generator, id, clip, made, batch)
+
+    def _finish(self, generator: Generator, id: str, clip: Clip, made: Made, batch: int) -> None:
         asked, job = self.asked[id], self.active[id]
-        self._phase_began, self.moved = self.clock(), time.monotonic()
-        made = written(self.store, generator, asked, clip)
-        self.seconds["export"] = self.clock() - self._phase_began
         files = {name: value for name, value in asdict(made).items() if name != "stored"}
         files["notes"] = list(dict.fromkeys([*job.notes, *made.notes]))
         taken = self.clock() - self.began
@@ -239,23 +265,32 @@ class Making:
             self._due["report"] = now + self.rhythm.report
             fields["eta_seconds"] = self._eta(step, steps)
             previews = self.work is not None and step < steps and now >= self._due["preview"]
-            for id in list(self.active):
-                if previews:
-                    fields["preview"] = self._preview(id)
-                self._report(id, **fields)
+            ids = list(self.active)
+            shown = self._previews(ids) if previews else [{}] * len(ids)
+            self._report_all({id: {**fields, **more} for id, more in zip(ids, shown, strict=True)})
             if previews:
                 self._rested("preview", now)
 
     def _rested(self, what: str, since: float) -> None:
-        """The next time after a while, and so that it takes a tenth of the time at most."""
+        """The next time after a while, and so that it takes its share of the time at most."""
         now = self.clock()
-        self._due[what] = now + max(getattr(self.rhythm, what), 9 * (now - since))
+        self._due[what] = now + max(getattr(self.rhythm, what), (1 / self.rhythm.share - 1) * (now - since))
 
-    def _preview(self, id: str) -> str:
-        assert self.work is not None
-        asked = self.asked[id]
-        frames = self.work.preview(self.places[id])
-        return data_url(frames, asked.prompt.fps or self.fps)
+    def _previews(self, ids: list[str]) -> list[dict[str, str]]:
+        """The field of each."""
+        work, fps = self.work, [self.asked[id].prompt.fps or self.fps for id in ids]
+        assert work is not None
+
+        def show(place: int, speed: float) -> dict[str, str]:
+            return {"preview": data_url(work.preview(place), speed)}
+
+        return self._at_once(
+            [partial(show, self.places[id], speed) for id, speed in zip(ids, fps, strict=True)]
+        )
+
+    def _at_once(self, actions: Sequence[Callable[[], T]]) -> list[T]:
+        """Each on some of the CPU's cores; one after the other where a GPU does the work."""
+        return at_once(actions, torch.get_num_threads() if self.models.device == "cpu" else 1)
 
     def _eta(self, step: int, steps: int) -> float | None:
         """Seconds until all is done, by the steps since they began here, and the end by others alike."""
@@ -323,18 +358,20 @@ class Making:
         self._first_step = fields.get("current_step", 0)
         left = 1 - self._first_step / fields["total_steps"] if "total_steps" in fields else 1.0
         fields["eta_seconds"] = self._ahead(phase, left)
-        for id in list(self.active):
-            self._report(id, phase=phase, **fields)
+        self._report_all({id: {"phase": phase, **fields} for id in self.active})
         if not self.active:
             raise Halted
 
     def _report(self, id: str, **fields: Any) -> None:
+        self._report_all({id: fields})
+
+    def _report_all(self, fields: dict[str, dict[str, Any]]) -> None:
         try:
-            mine = self.queue.progress(id, self.worker_id, **fields)
+            mine = self.queue.progress_of_all(self.worker_id, fields)
         except OperationalError as error:
             log.warning("the queue cannot be reached: %s", error.orig)
         else:
-            if not mine:
+            for id in fields.keys() - mine:
                 self._let_go(id)
 
     def _tolerant(self, action: Callable[[], object]) -> None:
