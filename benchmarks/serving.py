@@ -1,8 +1,9 @@
 """What the server costs beside making videos, and what it bears.
 
-    python benchmarks/serving.py [overhead] [watchers] [batching] [load] [--runs 3] [--json]
+    python benchmarks/serving.py [overhead] [ray] [watchers] [batching] [load] [--runs 3] [--json]
 
 - ``overhead``: how long the API takes for a request, beside making the video; no worker runs.
+- ``ray``: the same beside Ray Serve with one replica, in turns; only where it is asked for.
 - ``watchers``: the memory of the server process with 500 idle event streams, over a minute, and while videos
   are queued and deleted.
 - ``batching``: videos a minute of four clients that each want one after the other, with a worker that makes
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,7 +30,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +93,46 @@ def unworked() -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def on_ray() -> Iterator[Server]:
+    """The same on Ray Serve, with one replica that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        application = {
+            "name": "scenewright",
+            "route_prefix": "/",
+            "import_path": "scenewright.server.ray_serve:application",
+            "args": {"folder": str(folder / "studio"), "workers": 0},
+        }
+        config = {"http_options": {"host": "127.0.0.1", "port": port}, "applications": [application]}
+        (folder / "serve.json").write_text(json.dumps(config))
+        command = [sys.executable, "-m", "ray.serve.scripts", "run", str(folder / "serve.json")]
+        environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        process = subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        server = Server(f"http://127.0.0.1:{port}", process, folder)
+        try:
+            _wait_for_health(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def _wait_for_health(server: Server, seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    with server.client() as client:
+        while time.monotonic() < end and server.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get("/healthz").status_code == 200:
+                    return
+            time.sleep(0.2)
+    raise SystemExit("Ray Serve did not start; it needs scenewright[ray]")
+
+
 def ask(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     answer = client.request(method, path, **arguments)
     answer.raise_for_status()
@@ -117,7 +160,19 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def overhead(runs: int) -> list[dict[str, Any]]:
     """Milliseconds of requests, medians of servers that run one after the other."""
-    found = [_overhead() for _ in range(runs)]
+    return _rows([_overhead(unworked) for _ in range(runs)])
+
+
+def ray(runs: int) -> dict[str, list[dict[str, Any]]]:
+    """The same of ``scenewright serve`` and of Ray Serve, in turns."""
+    found: dict[str, list[dict[str, tuple[float, float]]]] = {"scenewright serve": [], "Ray Serve": []}
+    for _ in range(runs):
+        for where, start in zip(found, (unworked, on_ray), strict=True):
+            found[where].append(_overhead(start))
+    return {where: _rows(times) for where, times in found.items()}
+
+
+def _rows(found: Sequence[dict[str, tuple[float, float]]]) -> list[dict[str, Any]]:
     rows = []
     for name in found[0]:
         middle, late = zip(*(times[name] for times in found), strict=True)
@@ -133,11 +188,13 @@ def overhead(runs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _overhead(requests: int = 400) -> dict[str, tuple[float, float]]:
+def _overhead(
+    start: Callable[[], AbstractContextManager[Server]], requests: int = 400
+) -> dict[str, tuple[float, float]]:
     """The median and the 95th percentile of requests, one after the other on one connection, from the first
     byte that is sent to the last that comes; the requests are put together before."""
     rows = {}
-    with unworked() as server, server.client() as client:
+    with start() as server, server.client() as client:
         ids = [ask(client, "POST", "/v1/videos", json={"prompt": PROMPTS[n % 4]})["id"] for n in range(100)]
         form = {"prompt": (None, PROMPTS[0]), "seconds": (None, "2")}
         build = client.build_request
@@ -317,19 +374,27 @@ def _completed(queue: Any, owners: Sequence[str]) -> list[int]:
     return [len(queue.list(owner, statuses=["completed"], limit=100).jobs) for owner in owners]
 
 
+def print_times(rows: Sequence[dict[str, Any]]) -> None:
+    for row in rows:
+        spread = f"({row['least_p95_ms']:.2f} to {row['most_p95_ms']:.2f})"
+        print(f"{row['request']:16}  p50 {row['p50_ms']:6.2f} ms  p95 {row['p95_ms']:6.2f} ms {spread}")
+
+
 def main() -> None:
     kinds = ("overhead", "watchers", "batching", "load")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", nargs="*", metavar="WHAT", help=f"[default: all: {', '.join(kinds)}]")
-    parser.add_argument("--runs", type=int, default=3, help="of overhead and of batching")
+    parser.add_argument("--runs", type=int, default=3, help="of overhead, ray and batching")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if unknown := set(options.what) - set(kinds):
+    if unknown := set(options.what) - {*kinds, "ray"}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     chosen = options.what or kinds
     found: dict[str, Any] = {}
     if "overhead" in chosen:
         found["overhead"] = overhead(options.runs)
+    if "ray" in chosen:
+        found["ray"] = ray(options.runs)
     if "watchers" in chosen:
         found["watchers"] = watchers()
     if "batching" in chosen:
@@ -339,9 +404,10 @@ def main() -> None:
     if options.json:
         print(json.dumps(found))
         return
-    for row in found.get("overhead", []):
-        spread = f"({row['least_p95_ms']:.2f} to {row['most_p95_ms']:.2f})"
-        print(f"{row['request']:16}  p50 {row['p50_ms']:6.2f} ms  p95 {row['p95_ms']:6.2f} ms {spread}")
+    print_times(found.get("overhead", []))
+    for where, rows in found.get("ray", {}).items():
+        print(f"{where}:")
+        print_times(rows)
     for name in ("watchers", "batching", "load"):
         for key, value in found.get(name, {}).items():
             print(
