@@ -36,6 +36,7 @@ from scenewright.server.engine import (
 )
 from scenewright.server.estimates import Estimates, Outlook, machine_name
 from scenewright.server.failures import FAULT, fault, is_out_of_memory, why
+from scenewright.server.held import Held
 from scenewright.server.jobs import JobQueue
 from scenewright.server.loaded import LoadedModels
 from scenewright.server.peak import PeakMemory
@@ -66,7 +67,7 @@ class Halted(Exception):  # noqa: N818
     """Nothing is left to do here."""
 
 
-class Making:
+class Making(Held):
     """``jobs``: taken by the worker, of one model, and of one way to sample if there are several.
     ``stopping``: the worker is to end; what is half made is kept."""
 
@@ -82,11 +83,10 @@ class Making:
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.worker_id, self.queue, self.store, self.models = worker_id, queue, store, models
+        super().__init__(worker_id, queue, jobs)
+        self.store, self.models = store, models
         self.rhythm, self.stopping, self.clock = rhythm or Rhythm(), stopping or threading.Event(), clock
         self.estimates = Estimates(queue, machine_name())
-        #: What is still this worker's to make, by id.
-        self.active = {job.id: job for job in jobs}
         self.model = jobs[0].model
         self.asked: dict[str, Asked] = {}
         self.places: dict[str, int] = {}
@@ -362,32 +362,6 @@ class Making:
         if not self.active:
             raise Halted
 
-    def _report(self, id: str, **fields: Any) -> None:
-        self._report_all({id: fields})
-
-    def _report_all(self, fields: dict[str, dict[str, Any]]) -> None:
-        try:
-            mine = self.queue.progress_of_all(self.worker_id, fields)
-        except OperationalError as error:
-            log.warning("the queue cannot be reached: %s", error.orig)
-        else:
-            for id in fields.keys() - mine:
-                self._let_go(id)
-
-    def _tolerant(self, action: Callable[[], object]) -> None:
-        """What must not spoil a video that is done."""
-        try:
-            action()
-        except Exception as error:
-            log.warning("afterwards: %s", error)
-
-    def _note(self, id: str, text: str) -> None:
-        job = self.active[id]
-        job.notes = [*job.notes, text]
-
-    def _let_go(self, id: str) -> None:
-        self.active.pop(id, None)
-
     def _failed(self, error: Exception) -> None:
         """All that is still to be made fails for one reason, or is tried another way."""
         if is_out_of_memory(error):
@@ -406,10 +380,6 @@ class Making:
             log.exception("the work on %s failed", ", ".join(self.active))
         for id in list(self.active):
             self._fail(id, code, message, retry)
-
-    def _fail(self, id: str, code: str, message: str, retry: bool) -> None:
-        patiently(lambda: self.queue.fail(id, self.worker_id, code, message, retry=retry))
-        self._let_go(id)
 
     def _measure(self, batch: int, stored: int, facts: dict[str, Any]) -> None:
         self.estimates.record(
