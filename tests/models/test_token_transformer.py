@@ -187,6 +187,14 @@ def test_masked_tokens_alone_count():
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def whole_corpus():
+    """These networks write captions: they need words in the pieces that many captions give."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("scenewright.training.vocabulary.CORPUS", 20_000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     """Clips, and the folder of an autoencoder that has learned tokens of them."""

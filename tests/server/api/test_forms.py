@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from running_server import Running, running
@@ -35,6 +35,7 @@ def _fields(name: str, value: Any) -> list[tuple[str, str]]:
     return [(name, value)]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # other work may slow it down
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_forms_are_read_back_as_they_were_meant(body: dict[str, Any]) -> None:
     assert nested(field for name, value in body.items() for field in _fields(name, value)) == body
