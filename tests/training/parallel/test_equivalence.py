@@ -21,11 +21,21 @@ WEIGHTS = 3e-4
 #: Weights, activations and sums in bfloat16 (8 bits).
 HALF = {"loss": 2e-2, "norm": 2e-2, "gradients": 2e-2}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(700)]
 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
+    try:
+        found = spread()
+    except subprocess.TimeoutExpired:
+        # Once in dozens of runs gloo's threads keep a busy machine to themselves, and nothing goes on.
+        found = spread()
+    return found
+
+
+def spread(seconds: float = 300.0) -> dict[str, Any]:
+    """What the program says. TimeoutExpired: it does not end."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4"]
     program = subprocess.Popen(
         [*torchrun, str(PROGRAM)],
@@ -36,13 +46,14 @@ def results() -> dict[str, Any]:
         start_new_session=True,
     )
     try:
-        out, log = program.communicate(timeout=900)
+        out, log = program.communicate(timeout=seconds)
     finally:
         if program.returncode is None:
             os.killpg(program.pid, signal.SIGKILL)
             program.wait()
     assert program.returncode == 0, log[-4000:]
-    return json.loads(out.strip().splitlines()[-1])
+    found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return found
 
 
 @pytest.mark.parametrize("case", CASES)
