@@ -26,6 +26,7 @@ LEVELS = {2: 60, 24: 180}
 
 @pytest.fixture(autouse=True)
 def _alone(server: Server) -> Iterator[None]:
+    server.empty()
     yield
     for study in studies(server):
         server.http.delete(f"/v1/studies/{study['id']}")

@@ -88,8 +88,13 @@ function LinkState() {
   );
 }
 
-function focusSoon(id: string): void {
-  requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(id)?.focus()));
+/** Focuses what is there as soon as its page is, within so many frames. */
+function focusSoon(id: string, frames = 120): void {
+  requestAnimationFrame(() => {
+    const found = document.getElementById(id);
+    if (found) found.focus();
+    else if (frames > 0) focusSoon(id, frames - 1);
+  });
 }
 
 export function App() {
