@@ -18,7 +18,7 @@ def test_a_job_is_its_workers_until_the_lease_runs_out(queue, clock):
     assert queue.heartbeat("first", [id]) == {id: None}
     clock.time += 25
     assert queue.sweep() == 0
-    assert queue.progress(id, "second", current_step=1) is False
+    assert queue.progress("second", {id: {"current_step": 1}}) == set()
     clock.time += 6
     assert queue.sweep() == 1
     lost = queue.get(id)
@@ -28,7 +28,7 @@ def test_a_job_is_its_workers_until_the_lease_runs_out(queue, clock):
     clock.time += 2
     assert queue.claim("second")[0].id == id
     assert queue.heartbeat("first", [id]) == {id: "lost"}
-    assert queue.progress(id, "first", current_step=9) is False
+    assert queue.progress("first", {id: {"current_step": 9}}) == set()
     assert queue.finish(id, "first", video_hash="1" * 64) is False
     assert queue.fail(id, "first", "code", "message", retry=False) is False
     assert queue.hold(id, "first") is False

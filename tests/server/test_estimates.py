@@ -105,7 +105,7 @@ def test_the_wait_is_what_is_ahead_shared_by_the_workers(estimates, queue):
     assert estimates.waiting() == {}, "there is no worker"
     queue.register("w1", host="here", device="cpu", pid=1)
     queue.claim("w1")
-    queue.progress(ids[0], "w1", eta_seconds=4.0)
+    queue.progress("w1", {ids[0]: {"eta_seconds": 4.0}})
     # The order is b, c, and then the second of a.
     assert estimates.waiting() == {ids[2]: 4.0, ids[3]: 14.0, ids[1]: 24.0}
     queue.register("w2", host="here", device="cpu", pid=2)

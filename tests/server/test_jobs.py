@@ -188,7 +188,9 @@ def test_one_question_tells_all_that_changed(queue):
     seen = queue.changed(before)[-1].version
     assert queue.changed(seen) == []
     queue.claim("w")
-    queue.progress(first, "w", phase="denoise", current_step=3, total_steps=9, preview="data:")
+    queue.progress(
+        "w", {first: {"phase": "denoise", "current_step": 3, "total_steps": 9, "preview": "data:"}}
+    )
     (changed,) = queue.changed(seen)
     assert (changed.id, changed.phase, changed.current_step, changed.preview) == (
         first,
@@ -246,7 +248,7 @@ def test_the_newest_video_of_the_same_request_is_found(queue, clock):
         clock.time += 1
         id = queue.submit(owner, asked(), title=title).id
         queue.claim("w")
-        queue.progress(id, "w", request_hash="h")
+        queue.progress("w", {id: {"request_hash": "h"}})
         queue.finish(id, "w", video_hash="1" * 64)
     assert queue.made_before("h", "me").title == "new"
     assert queue.made_before("h", "nobody") is None

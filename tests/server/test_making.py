@@ -149,13 +149,13 @@ def request_prompt(job):
 
 def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
     seen: list[dict] = []
-    progress = house.queue.progress_of_all
+    progress = house.queue.progress
 
     def report(worker_id, fields):
         seen.extend(fields.values())
         return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress_of_all", report)
+    monkeypatch.setattr(house.queue, "progress", report)
     house.made(house.submit(num_inference_steps=40))
     phases = [fields["phase"] for fields in seen if "phase" in fields]
     assert phases == ["load", "encode", "denoise", "decode", "export"]
@@ -172,7 +172,7 @@ def test_progress_is_seen_from_the_first_step_to_the_last(house, monkeypatch):
 def test_what_is_left_is_known_from_others(house, monkeypatch):
     house.made(house.submit())
     left: dict[str, float] = {}
-    progress = house.queue.progress_of_all
+    progress = house.queue.progress
 
     def report(worker_id, fields):
         for told in fields.values():
@@ -180,7 +180,7 @@ def test_what_is_left_is_known_from_others(house, monkeypatch):
                 left[told["phase"]] = told["eta_seconds"]
         return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress_of_all", report)
+    monkeypatch.setattr(house.queue, "progress", report)
     estimate = Estimates(house.queue).estimate(
         VideoRequest(prompt="x", seed=0, num_frames=4, num_inference_steps=6)
     )
@@ -194,7 +194,7 @@ def test_reports_and_previews_are_not_written_too_often(tmp_path, nano, monkeypa
     rhythm = Rhythm(report=0.2, preview=0.5)
     house = House(tmp_path, load=lambda name, device: nano, rhythm=rhythm)
     times: list[tuple[float, bool]] = []
-    progress = house.queue.progress_of_all
+    progress = house.queue.progress
 
     def report(worker_id, fields):
         for told in fields.values():
@@ -202,7 +202,7 @@ def test_reports_and_previews_are_not_written_too_often(tmp_path, nano, monkeypa
                 times.append((time.monotonic(), "preview" in told))
         return progress(worker_id, fields)
 
-    monkeypatch.setattr(house.queue, "progress_of_all", report)
+    monkeypatch.setattr(house.queue, "progress", report)
     house.made(house.submit(num_inference_steps=40))
     gaps = np.diff([at for at, _ in times[:-1]])  # the last step is always told
     assert len(gaps) > 3

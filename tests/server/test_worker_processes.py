@@ -34,7 +34,7 @@ where = sys.argv[1]
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-progress, finish, put_file = JobQueue.progress_of_all, JobQueue.finish, store.FileStore.put_file
+progress, finish, put_file = JobQueue.progress, JobQueue.finish, store.FileStore.put_file
 advance = Sampling.advance
 
 def report(self, worker_id, fields):
@@ -61,7 +61,7 @@ def advancing(self):
         die()
     advance(self)
 
-JobQueue.progress_of_all, JobQueue.finish, store.FileStore.put_file = report, finishing, putting
+JobQueue.progress, JobQueue.finish, store.FileStore.put_file = report, finishing, putting
 Sampling.advance = advancing
 sys.exit(main(["worker", *sys.argv[2:]]))
 """

@@ -186,12 +186,9 @@ class Claims:
             found = dict(session.execute(select(Job.id, Job.command).where(mine)).all())
         return {id: found.get(id, "lost") for id in ids}  # type: ignore[misc]
 
-    def progress(self, id: str, worker_id: str, **fields: Any) -> bool:
-        """Set fields of a running job, such as phase, current_step, preview. False: it is another's now."""
-        return bool(self.progress_of_all(worker_id, {id: fields}))
-
-    def progress_of_all(self, worker_id: str, fields: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """The same for several jobs, in one transaction; those that are still this worker's."""
+    def progress(self, worker_id: str, fields: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Set fields of running jobs by their ids, such as phase, current_step, preview; those that are still
+        this worker's."""
         found: set[str] = set()
         with self.database.write() as session:
             for id in sorted(fields):

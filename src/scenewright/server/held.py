@@ -28,7 +28,7 @@ class Held:
     def _report_all(self, fields: dict[str, dict[str, Any]]) -> None:
         """Tell the queue of several; what is another's now is let go. It is not waited for."""
         try:
-            mine = self.queue.progress_of_all(self.worker_id, fields)
+            mine = self.queue.progress(self.worker_id, fields)
         except OperationalError as error:
             log.warning("the queue cannot be reached: %s", error.orig)
         else:

@@ -240,15 +240,21 @@ class Studies:
             rounds = session.scalars(select(StudyRound).where(StudyRound.study_id == row.id).order_by(*order))
             tasks = [Task(r.id, 0, r.prompt, tuple(r.shown), None, i) for i, r in enumerate(rounds)]
             return Arena(config, tuple(row.contestants or {}), tuple(tasks))
-        clips: dict[str, dict[str, list[str]]] = {}
-        for label, videos in (row.systems or {}).items():
-            found = clips.setdefault(label, {})
-            for prompt, video in videos:
-                found.setdefault(prompt, []).append(video)
+        clips = clips_of(row)
         ids = {video for prompts in clips.values() for videos in prompts.values() for video in videos}
         there = Job.id.in_(ids) & Job.deleted_at.is_(None) & Job.video_hash.is_not(None)
         gone = ids - set(session.scalars(select(Job.id).where(there)))
         return Study(config, clips, row.salt, gone)
+
+
+def clips_of(row: StudyRow) -> dict[str, dict[str, list[str]]]:
+    """Ids of videos by system and prompt."""
+    clips: dict[str, dict[str, list[str]]] = {}
+    for label, videos in (row.systems or {}).items():
+        found = clips.setdefault(label, {})
+        for prompt, video in videos:
+            found.setdefault(prompt, []).append(video)
+    return clips
 
 
 def _check_asked(survey: Survey, task: Task, rater: str, own: set[str]) -> None:

@@ -15,6 +15,7 @@ from scenewright.server.errors import ApiError, bad_request, from_validation, sh
 from scenewright.server.planning import plan
 from scenewright.server.requests import MOST_PROMPT, Body, Choices, Flag, Options, Title
 from scenewright.server.services import Services
+from scenewright.server.studies import clips_of
 from scenewright.server.submitting import chosen_model
 from scenewright.server.tables import Job, StudyRow
 
@@ -190,10 +191,7 @@ def _own(services: Services, principal: Principal, label: str, ids: Sequence[str
 
 
 def _check(row: StudyRow, config: StudySettings) -> None:
-    clips: dict[str, dict[str, list[str]]] = {}
-    for label, videos in (row.systems or {}).items():
-        for prompt, video in videos:
-            clips.setdefault(label, {}).setdefault(prompt, []).append(video)
+    clips = clips_of(row)
     try:
         config.check_systems(clips)
     except ValueError as error:

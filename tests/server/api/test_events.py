@@ -62,7 +62,7 @@ def test_the_stream_of_a_video_ends_with_it(server: Running) -> None:
     stream.until(lambda s: s.events)
     assert stream.events[0][1]["queue_position"] == 1
     (job,) = server.queue.claim("worker", 1)
-    server.queue.progress(job.id, "worker", phase="denoise", current_step=3, total_steps=12)
+    server.queue.progress("worker", {job.id: {"phase": "denoise", "current_step": 3, "total_steps": 12}})
     stream.until(lambda s: s.events[-1][1]["current_step"] == 3)
     digest = server.services.store.put_bytes(b"video", "video/mp4")
     server.queue.finish(job.id, "worker", video_hash=digest, width=8, height=8, num_frames=2, fps=8.0)

@@ -9,29 +9,16 @@ import { put, video } from "../state/videos";
 import { say } from "../state/saying";
 import { Button } from "../ui/button";
 import { Empty } from "../ui/empty";
-import { Icon } from "../ui/icons";
 import { Card } from "./card";
 import { Detail } from "./detail";
 import { ImportButton } from "./importing";
-import { failed, find, findMore, findSoon, followFinished, hasMore, loading, picked, search, shown, tag, tags } from "./listing";
+import { failed, find, findMore, followFinished, hasMore, loading, picked, search, shown, tag, tags } from "./listing";
+import { SearchField } from "./search";
 
 function Tools() {
   return (
     <div class="library-tools" role="search">
-      <label class="search">
-        <Icon name="search" size={18} />
-        <span class="sr-only">{t("search")}</span>
-        <input
-          id="search"
-          type="search"
-          value={search.value}
-          placeholder={t("search.placeholder")}
-          onInput={(event) => {
-            search.value = event.currentTarget.value;
-            findSoon();
-          }}
-        />
-      </label>
+      <SearchField id="search" />
       {tags.value.length ? (
         <div class="tag-filter">
           <select

@@ -3,10 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import { content } from "../api/videos";
 import type { Video } from "../api/types";
 import { t, tn } from "../i18n";
-import { find, findMore, findSoon, hasMore, loading, search, shown } from "../library/listing";
+import { find, findMore, hasMore, loading, search, shown } from "../library/listing";
+import { SearchField } from "../library/search";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { Icon } from "../ui/icons";
 import { valueOf } from "./splitting";
 
 /** What is most likely to tell videos of one prompt apart. */
@@ -25,19 +25,7 @@ export function ChooseMany(props: { chosen: string[]; onDone: (ids: string[]) =>
   return (
     <Dialog title={t("choose.videos")} onClose={props.onClose} wide>
       <div class="choose-tools">
-        <label class="search">
-          <Icon name="search" size={18} />
-          <span class="sr-only">{t("search")}</span>
-          <input
-            type="search"
-            value={search.value}
-            placeholder={t("search.placeholder")}
-            onInput={(event) => {
-              search.value = event.currentTarget.value;
-              findSoon();
-            }}
-          />
-        </label>
+        <SearchField />
         {here.length ? (
           <Button
             kind="quiet"
