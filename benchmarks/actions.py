@@ -52,8 +52,12 @@ def train(footage: FootageSet, family: str, threads: int, core_minutes: float) -
     def recipe(steps: int) -> Any:
         return recipe_of(footage, family, threads, steps)
 
-    steps = trials.steps_for(footage.folder / f"{family}.json", recipe, core_minutes)
+    steps = trials.steps_for(budget_of(footage, family), recipe, core_minutes)
     trials.train(f"{footage.NAME}, {family}", recipe(steps), footage.folder / family)
+
+
+def budget_of(footage: FootageSet, family: str) -> Path:
+    return footage.folder / f"{family}.json"
 
 
 def generator_of(footage: FootageSet, family: str) -> Any:
@@ -105,8 +109,13 @@ def score(footage: FootageSet, family: str) -> dict[str, Any] | None:
         found |= trials.cost(generator, texts[0])
     if family == "moco-gan":
         found["swap"] = swapped_scores(footage, generator)
-    trials.keep(footage.folder / "scores" / f"{family}.json", found)
+    budget = None if family == REAL else budget_of(footage, family)
+    trials.keep(scores_of(footage) / f"{family}.json", found, budget)
     return found
+
+
+def scores_of(footage: FootageSet) -> Path:
+    return trials.RESULTS / "actions" / footage.NAME
 
 
 def distances(
@@ -238,11 +247,7 @@ PUBLISHED = {"VGAN": 5.02, "TGAN": 2.08, "MoCoGAN": 1.79, "their real clips": 0.
 
 def table(footage: FootageSet, families: Sequence[str]) -> str:
     """The page's tables, in Markdown, of what has been scored."""
-    scores = {}
-    for family in families:
-        file = footage.folder / "scores" / f"{family}.json"
-        if file.is_file():
-            scores[family] = json.loads(file.read_text("utf-8"))
+    scores = trials.kept(scores_of(footage), families)
     columns = COLUMNS[footage.NAME]
     rows = []
     for family, row in scores.items():
@@ -264,7 +269,7 @@ def table(footage: FootageSet, families: Sequence[str]) -> str:
         titles = ["content kept", "motion exchanged", "B's action", "B's action in B itself"]
         titles += ["content: distance to A / to B", "motion: distance to B / to A"]
         text += "\n\n" + trials.markdown(titles, [["swapped", *cells]])
-    return text
+    return f"{text}\n\n{trials.budgets(scores)}"
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ from scenewright.training.trainer import Trainer
 WARM, GROUPS, GROUP = 4, 4, 4
 #: A value with the ends of its 95 % interval.
 Value = list[float]
+#: What has been found stays here, with the project: trainings take longer than one sitting.
+RESULTS = Path(__file__).resolve().parent / "results"
 
 
 class Clock(Callback):
@@ -145,10 +147,39 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable] | None = None, sh
     return [found.value, found.low, found.high]
 
 
-def keep(file: Path, found: dict[str, Any]) -> None:
-    """Write scores for the page."""
+def keep(file: Path, found: dict[str, Any], budget: Path | None = None) -> None:
+    """Write scores for the page, beside what ``steps_for`` keeps in ``budget``, and the processor."""
+    made_with: dict[str, Any] = {} if budget is None else json.loads(budget.read_text("utf-8"))
+    made_with["processor"] = processor()
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    file.write_text(json.dumps({**found, "made_with": made_with}, indent=2) + "\n", "utf-8")
+
+
+def kept(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What :func:`keep` wrote of these, in their order; those that have not been scored are left out."""
+    files = {name: folder / f"{name}.json" for name in names}
+    return {name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.is_file()}
+
+
+def processor(root: Path = Path("/")) -> str:
+    """As the system names it."""
+    import platform
+
+    file = root / "proc" / "cpuinfo"
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def budgets(rows: dict[str, dict[str, Any]]) -> str:
+    """A line below a table of :func:`kept`: how long each was trained, and on what."""
+    told: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        made = row["made_with"]
+        if "steps" in made:
+            on = f"{made['core_minutes']:g} core-minutes on {made['processor']}"
+            told.setdefault(on, []).append(f"{name} {made['steps']:,}")
+    return "\n".join(f"Steps in {on}: {', '.join(names)}." for on, names in told.items())
 
 
 def percent(value: Value | None) -> str:

@@ -4,8 +4,9 @@
     python benchmarks/zoo.py score [NAME ...]
     python benchmarks/zoo.py page [NAME ...]
 
-``train`` goes on where it was stopped. ``score`` judges what has been trained, and keeps what it finds;
-``page`` prints the table and draws a contact sheet of each into docs/images/zoo.
+``train`` goes on where it was stopped. ``score`` judges what has been trained, and keeps what it finds in
+benchmarks/results; ``page`` prints the table of all that is there, and draws a contact sheet of each that is
+in the folder of the runs into docs/images/zoo.
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
 core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of its
@@ -74,7 +75,7 @@ SCENES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is kept. ``scenes``: "one" or "two"."""
+    """Where everything is kept; scores apart from runs. ``scenes``: "one" or "two"."""
 
     root: Path
     scenes: str
@@ -88,6 +89,10 @@ class Place:
 
     def budget(self, family: str) -> Path:
         return self.root / self.scenes / f"{family}.json"
+
+    @property
+    def scores(self) -> Path:
+        return trials.RESULTS / "zoo" / self.scenes
 
 
 def make_clips(place: Place, workers: int) -> None:
@@ -179,7 +184,8 @@ def score(place: Place, family: str, prompts: int) -> dict[str, Any] | None:
     found |= trials.cost(generator, "a red ball rolls left")
     if family == "moco-gan":
         found["swap"] = swapped_scores(generator)
-    trials.keep(place.root / place.scenes / "scores" / f"{family}.json", found)
+    budget = None if family == CEILING else place.budget(family)
+    trials.keep(place.scores / f"{family}.json", found, budget)
     return found
 
 
@@ -251,11 +257,7 @@ def sheet(place: Place, family: str) -> Path | None:
 
 def table(place: Place, families: list[str]) -> str:
     """The page's table, in Markdown, of what has been scored."""
-    rows = {}
-    for family in families:
-        file = place.root / place.scenes / "scores" / f"{family}.json"
-        if file.is_file():
-            rows[family] = json.loads(file.read_text("utf-8"))
+    rows = trials.kept(place.scores, families)
     names = ["mean", *(name for name in ATTRIBUTES if any(name in row for row in rows.values()))]
     titles = ["all facts" if name == "mean" else name for name in names]
     titles += ["Fréchet", "warping error", "diversity", "s a clip", "M parameters"]
@@ -269,7 +271,7 @@ def table(place: Place, families: list[str]) -> str:
     if swap := rows.get("moco-gan", {}).get("swap"):
         cells = ["moco-gan, swapped", *(trials.percent(swap[n]) for n in ("colour", "shape", "motion"))]
         text += "\n\n" + trials.markdown(["A's colour", "A's shape", "B's motion"], [cells])
-    return text
+    return f"{text}\n\n{trials.budgets(rows)}"
 
 
 def _negated(value: list[float] | None, digits: int) -> str:

@@ -218,3 +218,22 @@ def test_a_budget_is_measured_once(tmp_path):
     file = tmp_path / "budget.json"
     file.write_text(json.dumps({"core_minutes": 2.0, "steps": 7, "core_seconds_a_step": 17.0}))
     assert trials.steps_for(file, pytest.fail, 2.0) == 7
+
+
+def test_scores_are_kept_with_their_budget_and_told_below_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "processor", lambda: "a processor")
+    budget = tmp_path / "budget.json"
+    budget.write_text(json.dumps({"core_minutes": 45.0, "steps": 1700, "core_seconds_a_step": 1.5}))
+    trials.keep(tmp_path / "flow.json", {"mean": [0.5, 0.4, 0.6]}, budget)
+    trials.keep(tmp_path / "real.json", {"mean": [1.0, 1.0, 1.0]})
+    rows = trials.kept(tmp_path, ["real", "none", "flow"])
+    assert list(rows) == ["real", "flow"]
+    assert rows["flow"]["mean"] == [0.5, 0.4, 0.6]
+    assert trials.budgets(rows) == "Steps in 45 core-minutes on a processor: flow 1,700."
+
+
+def test_the_processor_is_named_as_the_system_does(tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Made Up 9000\n")
+    assert trials.processor(tmp_path) == "Made Up 9000"
+    assert trials.processor(tmp_path / "elsewhere")
