@@ -25,8 +25,15 @@ Value = list[float]
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
+def used() -> float:
+    """Seconds of processor time of this process; where a GPU does the work, of time itself."""
+    import torch
+
+    return time.perf_counter() if torch.cuda.is_available() else time.process_time()
+
+
 class Clock(Callback):
-    """Notes the processor time after every step, in seconds; that of workers in other processes, too."""
+    """Notes what has been :func:`used` after every step; by workers in other processes, too."""
 
     name = "clock"
 
@@ -36,7 +43,7 @@ class Clock(Callback):
 
     def on_step(self, trainer: Trainer, values: dict[str, float]) -> None:
         self._elsewhere += values.get("worker_seconds", 0.0)
-        self.times.append(time.process_time() + self._elsewhere)
+        self.times.append(used() + self._elsewhere)
 
 
 def quickest(times: Sequence[float]) -> float:
@@ -46,7 +53,7 @@ def quickest(times: Sequence[float]) -> float:
 
 
 def seconds_a_step(recipe: Callable[[int], Any]) -> float:
-    """Processor seconds, a mean over the stages of a training of so many steps, by their lengths."""
+    """By :func:`used`, a mean over the stages of a training of so many steps, by their lengths."""
     clock = Clock()
     shares = [stage.steps for stage in recipe(1000).stages]
     least = WARM + GROUPS * GROUP
@@ -162,9 +169,13 @@ def kept(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def processor(root: Path = Path("/")) -> str:
-    """As the system names it."""
+    """As the system names it; the GPU, where there is one."""
     import platform
 
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
     file = root / "proc" / "cpuinfo"
     lines = file.read_text("utf-8").splitlines() if file.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -177,7 +188,7 @@ def budgets(rows: dict[str, dict[str, Any]]) -> str:
     for name, row in rows.items():
         made = row["made_with"]
         if "steps" in made:
-            on = f"{made['core_minutes']:g} core-minutes on {made['processor']}"
+            on = f"{made['core_minutes']:g} minutes of a core or GPU ({made['processor']})"
             told.setdefault(on, []).append(f"{name} {made['steps']:,}")
     return "\n".join(f"Steps in {on}: {', '.join(names)}." for on, names in told.items())
 

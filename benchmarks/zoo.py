@@ -9,8 +9,9 @@ benchmarks/results; ``page`` prints the table of all that is there, and draws a 
 in the folder of the runs into docs/images/zoo.
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
-core-minutes are half an hour of two cores. A family's steps are set once, by the processor time of its
-first, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of two.
+core-minutes are half an hour of two cores. Where there is a GPU, it is minutes of that. A family's steps are
+set once, by what its first ones take, so that its learning rate ends where the budget does. ``--scenes``:
+clips of one thing or of two.
 """
 
 from __future__ import annotations

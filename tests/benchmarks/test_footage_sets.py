@@ -229,10 +229,11 @@ def test_scores_are_kept_with_their_budget_and_told_below_the_table(tmp_path, mo
     rows = trials.kept(tmp_path, ["real", "none", "flow"])
     assert list(rows) == ["real", "flow"]
     assert rows["flow"]["mean"] == [0.5, 0.4, 0.6]
-    assert trials.budgets(rows) == "Steps in 45 core-minutes on a processor: flow 1,700."
+    assert trials.budgets(rows) == "Steps in 45 minutes of a core or GPU (a processor): flow 1,700."
 
 
-def test_the_processor_is_named_as_the_system_does(tmp_path):
+def test_the_processor_is_named_as_the_system_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc" / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Made Up 9000\n")
     assert trials.processor(tmp_path) == "Made Up 9000"
