@@ -11,9 +11,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The build of the package itself is pinned too, where pip is new enough to know the setting.
 PIP := PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
-# Workers of the test run; each computes with one thread. Browsers come last, by themselves: they wait for pages, and
+# Workers of the test run; each computes with one thread, and takes over what another has not begun: so the tests of a
+# file stay together, and share what it trains. Browsers come last, by themselves: they wait for pages, and
 # not for what else the machine does.
 JOBS ?= 2
+# The others train for hours; docs/zoo.md says how.
+BENCHES := generation serving rendering training evaluation startup
 
 # What the user typed, untouched by make: a $ or a quote in a prompt is a character of the prompt. It reaches
 # the shell through the environment alone, so nothing in it is ever executed.
@@ -33,8 +36,8 @@ studio: $(VENV)/.installed-serve ## Open the studio: make, steer, compare and ke
 	$(BIN)/scenewright studio
 
 test: lint ## Check style, types and layers, and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not browser" $(PYTEST_ARGS) || [ $$? = 5 ]
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m browser $(PYTEST_ARGS) || [ $$? = 5 ]
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not browser" $(PYTEST_ARGS) || [ $$? = 5 ]
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m browser $(PYTEST_ARGS) || [ $$? = 5 ]
 
 lint: $(VENV)/.installed-dev ## Check style, types and layers
 	$(BIN)/ruff format --check .
@@ -49,8 +52,8 @@ format: $(VENV)/.installed-dev ## Format the code and fix what can be fixed
 docs: $(VENV)/.installed-dev ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.installed-bench ## Run every benchmark
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(VENV)/.installed-bench ## Run the benchmarks of docs/benchmarks.md
+	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
 constraints: ## Pin every package of the full install anew, from a clean environment
 	PYTHON="$(PYTHON)" scripts/pin-constraints

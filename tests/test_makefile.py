@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,3 +75,9 @@ def test_no_prompt_is_one_line_that_says_what_to_do(environment: Path) -> None:
     result = make(environment)
     assert result.returncode == 2
     assert result.stderr.splitlines()[0].startswith("say what to show: make video PROMPT=")
+
+
+def test_make_bench_runs_what_the_page_of_benchmarks_shows():
+    [line] = re.findall(r"^BENCHES := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    assert set(line.split()) == set(re.findall(r"^\$ python benchmarks/(\w+)\.py", page, re.M))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 
 from scenewright.data.footage import captions_of
 from scenewright.data.streams import StreamConfig, footage_of, parts_of
@@ -17,13 +18,14 @@ from scenewright.world.splits import known_words
 
 #: Captions the tokenizer is fitted to; enough that every word of the grammar occurs many times.
 CORPUS = 20_000
+_DIFFICULT = SamplerConfig(num_objects=(1, 4), moving_camera=0.4, settings=0.4)
 
 
 def training_tokenizer(vocabulary: int, streams: Sequence[StreamConfig] = ()) -> Tokenizer:
     """A tokenizer fitted to the captions that ``streams`` have: those of footage, and for the world, or
     without any streams, captions of scenes of every difficulty. The same for the same vocabulary and data."""
     world, footage = _sources(streams)
-    texts = chain(_corpus() if world else (), (text.lower() for text in footage))
+    texts = chain(_corpus(CORPUS) if world else (), (text.lower() for text in footage))
     # Captions of footage may be few: a unigram model would spell their words letter by letter.
     return Tokenizer.train(texts, vocabulary, "bpe" if footage else "unigram")
 
@@ -42,7 +44,7 @@ def training_words(streams: Sequence[StreamConfig] = ()) -> frozenset[str]:
 
 def training_captions(count: int) -> list[str]:
     """Captions of scenes of every difficulty."""
-    return list(islice(_corpus(), count))
+    return [_caption(index) for index in range(count)]
 
 
 def _sources(streams: Sequence[StreamConfig]) -> tuple[bool, list[str]]:
@@ -53,9 +55,12 @@ def _sources(streams: Sequence[StreamConfig]) -> tuple[bool, list[str]]:
     return not found or not all(found), captions
 
 
-def _corpus() -> Iterator[str]:
-    config = SamplerConfig(num_objects=(1, 4), moving_camera=0.4, settings=0.4)
-    for index in range(CORPUS):
-        seed = keyed_seed("tokenizer", index)
-        yield say(sample_description(seed, config=config), seed)
-    yield from sorted(known_words())
+@lru_cache(maxsize=1)
+def _corpus(count: int) -> tuple[str, ...]:
+    """Captions, and then every word; kept, as runs of one process often begin with the same."""
+    return (*training_captions(count), *sorted(known_words()))
+
+
+def _caption(index: int) -> str:
+    seed = keyed_seed("tokenizer", index)
+    return say(sample_description(seed, config=_DIFFICULT), seed)
