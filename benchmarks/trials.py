@@ -111,9 +111,13 @@ def cost(generator: Any, text: str, runs: int = 5) -> dict[str, float]:
         began = time.perf_counter()
         generator.generate([Prompt(text=text, seed=seed)])
         times.append(time.perf_counter() - began)
-    model = getattr(generator, "model", None)
-    parameters = 0 if model is None else sum(p.numel() for p in model.parameters())
-    return {"seconds": statistics.median(times[1:]), "parameters": parameters / 1e6}
+    return {"seconds": statistics.median(times[1:]), "parameters": parameters_of(generator)}
+
+
+def parameters_of(maker: Any) -> float:
+    """Millions that what has a ``model`` has; 0 where it has none."""
+    model = getattr(maker, "model", None)
+    return 0.0 if model is None else sum(p.numel() for p in model.parameters()) / 1e6
 
 
 def swapped_clips(generator: Any, first: str, second: str, seed: int) -> tuple[np.ndarray, ...]:

@@ -258,7 +258,10 @@ def test_it_says_what_it_sees(trained, tmp_path):
     clips = [Clip(frames=frames.numpy(), fps=data.fps) for frames in batch.frames]
     said = [model.caption(clip) for clip in clips]
     found = read_and_score(said, [clip.frames for clip in clips])
-    assert np.mean([v for facts in found for v in facts["shape"]]) >= 0.7, said
+    seen = [v for facts in found for name in ("colour", "shape") for v in facts[name]]
+    # A caption may leave out one of both; guessing is right in a quarter.
+    assert len(seen) >= CLIPS, said
+    assert np.mean(seen) >= 0.7, said
     encode(clips[0], tmp_path / "a.mp4")
     done = CliRunner().invoke(caption, [str(tmp_path / "a.mp4"), "--model", str(folder)])
     assert done.exit_code == 0, done.output

@@ -122,8 +122,10 @@ def _remove(made: Sequence[Path]) -> None:
 
 
 def _plan(settings: TrainingRecipe, about: dict[str, Any], *, as_json: bool) -> None:
-    from scenewright.training.planning import CostModel, plan
+    from scenewright.training.planning import CostModel, is_counted, plan
 
+    if not is_counted(settings):
+        note("takes a few steps of small batches here, to see what they take", as_json=as_json)
     cost = CostModel(price=about.pop("price", None))
     if "peak" in about:
         about["peak"] *= 1e12

@@ -3,7 +3,6 @@ from contextlib import nullcontext
 import pytest
 import torch
 import torch.distributed as dist
-from live_bytes import LiveBytes
 from plan_examples import BROAD, DEEP, OTHER, SMALL, grid_of
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -15,6 +14,7 @@ from scenewright.training.optimizers import OptimizerConfig, build_optimizers
 from scenewright.training.parallel import ParallelConfig, micro_batch, parallelize, setup_distributed
 from scenewright.training.planning.activations import saved_activations
 from scenewright.training.planning.inventory import inventory
+from scenewright.training.planning.live_bytes import LiveBytes
 from scenewright.training.planning.memory import Shape, rank_memory
 
 ONE = ParallelConfig(data=1)
@@ -187,7 +187,7 @@ def peak(config, parallel, clips, *, half, optimizer, accumulate=1) -> int:
         model = parallelize(model, layout)
         average = [torch.empty_like(getattr(p, "_local_tensor", p)) for p in model.parameters()]
         optimizers = build_optimizers(model, OptimizerConfig(name=optimizer))
-        step, batch, live = Step(model), inputs(config, clips * accumulate, 32), LiveBytes()
+        step, batch, live = Step(model), inputs(config, clips * accumulate, 32), LiveBytes(resized=True)
         parts = list(zip(*(tensor.chunk(accumulate) for tensor in batch), strict=True))
         with live:
             live.track(list(model.parameters()), average, batch)

@@ -5,16 +5,50 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from scenewright.training.config import TrainingRecipe
 from scenewright.training.parallel.config import AXES, ParallelConfig
 from scenewright.training.planning.communication import Transfer, members_per_node
-from scenewright.training.planning.flops import recomputed
 from scenewright.training.planning.hardware import CostModel, Gpu, find_gpu
 from scenewright.training.planning.layouts import Layout, candidates, estimate
+from scenewright.training.planning.rehearsal import rehearse
 from scenewright.training.planning.timing import FRACTION
-from scenewright.training.planning.workload import Workload, workload
+from scenewright.training.planning.workload import is_counted, workload
+
+
+class StageNumbers(Protocol):
+    """Of a stage: operations are of a step, ``pixels`` and ``tokens`` of a clip, 0 where not known."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def pixels(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def forward_operations(self) -> float: ...
+    @property
+    def backward_operations(self) -> float: ...
+    @property
+    def model_operations(self) -> float: ...
+    def record(self) -> dict[str, float]: ...
+
+
+class Numbers(Protocol):
+    """A recipe in numbers, counted (:class:`.Workload`) or tried (:class:`.Rehearsal`)."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def trained(self) -> int: ...
+    @property
+    def checkpoint_bytes(self) -> float: ...
+    @property
+    def stages(self) -> Sequence[StageNumbers]: ...
+    def notes(self, recipe: TrainingRecipe, fraction: float) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +76,7 @@ class Plan:
     gpu: Gpu
     cost: CostModel
     fraction: float
-    work: Workload
+    work: Numbers
     layouts: tuple[Layout, ...]
     refused: tuple[Layout, ...]
 
@@ -106,53 +140,22 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What the numbers rest on and leave out."""
-        notes = [
-            f"assumed: {self.fraction:.0%} of the peak is reached; captions have "
-            f"{self.work.stages[0].words} tokens; the average of the weights is sharded as they are"
-        ]
-        names = {(stage.objective or self.recipe.objective).name for stage in self.recipe.stages}
-        others = sorted(names - {"flow_matching"})
-        if others:
-            notes.append(
-                "counted: one forward and backward pass of the model a step; "
-                f"what {', '.join(others)} adds is not"
-            )
+        notes = self.work.notes(self.recipe, self.fraction)
         if self.recipe.precision == "float8":
             notes.append("float8 is counted at the rates of bfloat16: times are upper bounds")
-        if self.recipe.parallel.compile:
-            notes.append(
-                "activations and operators are counted without compile, which keeps and starts fewer"
-            )
-        if self.work.kernels == "cuda":
-            notes.append(
-                "activations on CUDA follow its kernels' signatures; they were measured on CPUs only"
-            )
         return notes
 
     def record(self) -> dict[str, Any]:
         """Everything as JSON-like data: bytes, seconds, operations, dollars, kWh, kg."""
-        held = self.work.parameters
         return {
             "recipe": self.recipe.name,
             "gpus": self.gpus,
             "gpu": self.gpu.model_dump(),
             "cost_model": self.cost.model_dump(),
-            "parameters": sum(p.size for p in held.parameters),
-            "trained_parameters": sum(p.size for p in held.parameters if p.trains),
-            "checkpoint_bytes": self.checkpoint_bytes,
-            "stages": [
-                {
-                    "steps": stage.steps,
-                    "batch": stage.batch,
-                    "tokens_per_clip": stage.tokens,
-                    "words_per_caption": stage.words,
-                    "forward_operations": stage.batch * stage.clip.forward,
-                    "backward_operations": stage.batch * stage.clip.backward,
-                    "attention_repeated_operations": stage.batch * stage.clip.repeated,
-                    "full_checkpointing_operations": stage.batch * recomputed(stage.products.values()),
-                }
-                for stage in self.work.stages
-            ],
+            "parameters": self.work.size,
+            "trained_parameters": self.work.trained,
+            "checkpoint_bytes": self.work.checkpoint_bytes,
+            "stages": [stage.record() for stage in self.work.stages],
             "layouts": [self._layout_record(layout) for layout in self.layouts],
             "refused": [
                 {"parallel": _sizes(layout), "name": layout.name, "reason": layout.reason}
@@ -160,11 +163,6 @@ class Plan:
             ],
             "notes": self.notes,
         }
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """Weights, their average and the optimizer's state, float32."""
-        return 4 * sum((2 + p.states) * p.size for p in self.work.parameters.parameters)
 
     def table(self, *, terminal: bool | None = None, width: int | None = None) -> str:
         """The plan as text, with colours where standard output is a terminal or ``terminal`` says so."""
@@ -203,7 +201,8 @@ def plan(
     fraction: float = FRACTION,
     words: int | None = None,
 ) -> Plan:
-    """Plan a run without starting it; takes a second and no GPU.
+    """Plan a run without starting it, and without a GPU: in a second for a flow transformer; of the other
+    families a few steps of small batches are taken here, and thrown away.
 
     Args:
         recipe: What is to be trained.
@@ -213,10 +212,11 @@ def plan(
         peak: Measured operations a second of the recipe's precision (of bfloat16 for float8), in place of the
             table's.
         fraction: Part of the peak that is reached.
-        words: Tokens of a caption; the text encoder's most if not given.
+        words: Tokens of a flow transformer's caption; the text encoder's most if not given. Of the other
+            families, captions are those of the data.
 
     Raises:
-        ValueError: an unknown processor, or no processors.
+        ValueError: an unknown processor, or no processors; a recipe that cannot be tried here.
     """
     if gpus < 1:
         raise ValueError(f"gpus = {gpus}: a run needs one at least")
@@ -225,12 +225,17 @@ def plan(
     found = find_gpu(gpu) if isinstance(gpu, str) else gpu
     if peak is not None:
         found = found.model_copy(update={recipe.autocast: peak})
-    work = workload(recipe, "cpu" if found.name == "cpu" else "cuda", words)
-    share = min(stage.batch for stage in recipe.stages)
-    layouts = [
-        estimate(work, config, found, fraction=fraction)
-        for config in candidates(gpus, half=work.half, share=share)
-    ]
+    work: Numbers
+    if is_counted(recipe):
+        work = counted = workload(recipe, "cpu" if found.name == "cpu" else "cuda", words)
+        share = min(stage.batch for stage in recipe.stages)
+        layouts = [
+            estimate(counted, config, found, fraction=fraction)
+            for config in candidates(gpus, half=counted.half, share=share)
+        ]
+    else:
+        work = tried = rehearse(recipe)
+        layouts = tried.layouts(gpus, found, fraction)
     fitting = sorted(
         (one for one in layouts if one.reason is None), key=lambda one: (one.seconds, one.needed(found))
     )

@@ -29,13 +29,11 @@ def render(plan: Plan, *, terminal: bool | None = None, width: int | None = None
         no_color=not terminal,
         width=width or (None if terminal else 120),
     )
-    found = plan.work.parameters
-    size = sum(p.size for p in found.parameters)
-    trained = sum(p.size for p in found.parameters if p.trains)
+    size, trained = plan.work.size, plan.work.trained
     console.print(
         f"{plan.recipe.name} on {plan.gpus} {plan.gpu.name}: {size:,} parameters"
         + (f", {trained:,} of them trained" if trained != size else "")
-        + f"; a checkpoint is {quantity(plan.checkpoint_bytes, 'B')}",
+        + f"; a checkpoint is {quantity(plan.work.checkpoint_bytes, 'B')}",
         highlight=False,
     )
     if plan.layouts:
@@ -115,9 +113,12 @@ def _steps(plan: Plan, layout: Layout) -> Table:
     for index, stage in enumerate(plan.work.stages):
         table.add_column(f"stage {index}: {stage.steps} steps of {stage.batch}", justify="right")
     rates = plan.rates(layout)
+    tokens = [("tokens a second", [quantity(r["tokens_per_second"], "") for r in rates])]
+    if not any(stage.tokens for stage in plan.work.stages):  # not known of every family
+        tokens = []
     rows = [
-        ("forward", [quantity(s.batch * s.clip.forward, "FLOP") for s in plan.work.stages]),
-        ("backward", [quantity(s.batch * s.clip.backward, "FLOP") for s in plan.work.stages]),
+        ("forward", [quantity(s.forward_operations, "FLOP") for s in plan.work.stages]),
+        ("backward", [quantity(s.backward_operations, "FLOP") for s in plan.work.stages]),
         ("of one rank, all included", [quantity(s.operations, "FLOP") for s in layout.stages]),
         ("time", [duration(s.time.total) for s in layout.stages]),
         ("  passes", [f"{duration(s.time.compute)} ({s.time.bound})" for s in layout.stages]),
@@ -126,7 +127,7 @@ def _steps(plan: Plan, layout: Layout) -> Table:
         ("  exposed traffic", [duration(s.time.exposed) for s in layout.stages]),
         *_traffic(layout),
         ("clips a second", [f"{r['clips_per_second']:.3g}" for r in rates]),
-        ("tokens a second", [quantity(r["tokens_per_second"], "") for r in rates]),
+        *tokens,
         ("utilisation", [f"{r['utilisation']:.1%}" for r in rates]),
         ("read as raw frames", [quantity(r["read"], "B/s") for r in rates]),
         ("network of a machine", [quantity(r["network_node"], "B/s") for r in rates]),

@@ -22,6 +22,7 @@ from scenewright.training.planning.flops import (
     clip_products,
     optimizer_operations,
     position_operations,
+    recomputed,
     total,
 )
 from scenewright.training.planning.inventory import Inventory, inventory, stages
@@ -55,6 +56,27 @@ class StageWork:
         """Of a step: what the mathematics needs, forward and backward."""
         return self.batch * self.clip.model + 2 * self.positions
 
+    @property
+    def forward_operations(self) -> int:
+        return self.batch * self.clip.forward
+
+    @property
+    def backward_operations(self) -> int:
+        return self.batch * self.clip.backward
+
+    def record(self) -> dict[str, float]:
+        """As JSON-like data."""
+        return {
+            "steps": self.steps,
+            "batch": self.batch,
+            "tokens_per_clip": self.tokens,
+            "words_per_caption": self.words,
+            "forward_operations": self.forward_operations,
+            "backward_operations": self.backward_operations,
+            "attention_repeated_operations": self.batch * self.clip.repeated,
+            "full_checkpointing_operations": self.batch * recomputed(self.products.values()),
+        }
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -72,6 +94,42 @@ class Workload:
     def half(self) -> bool:
         return self.precision == "bfloat16"
 
+    @property
+    def size(self) -> int:
+        return sum(p.size for p in self.parameters.parameters)
+
+    @property
+    def trained(self) -> int:
+        return sum(p.size for p in self.parameters.parameters if p.trains)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Weights, their average and the optimizer's state, float32."""
+        return 4 * sum((2 + p.states) * p.size for p in self.parameters.parameters)
+
+    def notes(self, recipe: TrainingRecipe, fraction: float) -> list[str]:
+        """What the numbers rest on and leave out."""
+        notes = [
+            f"assumed: {fraction:.0%} of the peak is reached; captions have {self.stages[0].words} tokens; "
+            "the average of the weights is sharded as they are"
+        ]
+        names = {(stage.objective or recipe.objective).name for stage in recipe.stages}
+        others = sorted(names - {"flow_matching"})
+        if others:
+            notes.append(
+                "counted: one forward and backward pass of the model a step; "
+                f"what {', '.join(others)} adds is not"
+            )
+        if recipe.parallel.compile:
+            notes.append(
+                "activations and operators are counted without compile, which keeps and starts fewer"
+            )
+        if self.kernels == "cuda":
+            notes.append(
+                "activations on CUDA follow its kernels' signatures; they were measured on CPUs only"
+            )
+        return notes
+
     def update_operations(self, config: ParallelConfig) -> float:
         """Of one rank's optimizer in a step. Ranks that hold the same matrices, or shards of them, each do
         all of it."""
@@ -85,13 +143,17 @@ class Workload:
         return by_block[None] + own
 
 
+def is_counted(recipe: TrainingRecipe) -> bool:
+    """Whether the network is one that :func:`workload` knows, product by product."""
+    network = recipe.network
+    # Networks of other families may have this one's settings, and more.
+    return type(network) is FlowTransformerConfig and network.text.kind == "transformer"
+
+
 def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None) -> Workload:
     """``words``: tokens of a caption; None takes the most that the text encoder reads."""
     network = recipe.network
-    if not isinstance(network, FlowTransformerConfig):
-        raise ValueError(f"--plan knows the sizes of flow transformers only, not of a {network.family}")
-    if network.text.kind != "transformer":
-        raise ValueError(f"--plan knows texts that a transformer reads, not one of kind {network.text.kind}")
+    assert isinstance(network, FlowTransformerConfig)
     return Workload(
         network=network,
         parameters=inventory(network, recipe.optimizer, recipe.freeze),
