@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 
+from scenewright.config import load_recipe, to_yaml
 from scenewright.training.checkpoint import join_plain, split_plain
 from scenewright.training.parallel import bare
 
@@ -99,3 +100,46 @@ def load_run_state(trainer: Trainer) -> None:
     trainer.seconds, trainer.ended_early = float(progress["seconds"]), bool(progress["ended_early"])
     # Last: building optimizer states above may have drawn random numbers.
     torch.set_rng_state(state["random"]["torch"])
+
+
+def begin(trainer: Trainer) -> None:
+    """A new run notes its recipe; one that was stopped goes on from its newest checkpoint.
+
+    Raises:
+        ValueError: the folder holds a run of another recipe.
+    """
+    plain, file = trainer.store.read_plain(), trainer.output / "recipe.yaml"
+    if plain is None:
+        if trainer.layout.is_main:
+            file.write_text(to_yaml(trainer.recipe), encoding="utf-8")
+        return
+    identity = trainer.recipe.identity
+    # Read anew, keys that are newer than the run have their defaults.
+    if identity != plain["recipe"] and identity != load_recipe(type(trainer.recipe), file).identity:
+        raise ValueError(
+            f"{trainer.output} holds a run of another recipe; choose another --output, or use the recipe in "
+            f"{file}"
+        )
+    load_run_state(trainer)
+
+
+def roll_back(trainer: Trainer) -> None:
+    """Back to the newest checkpoint, and past the data that led to the fault.
+
+    Raises:
+        FloatingPointError: there is no checkpoint, or going back to it has not helped.
+    """
+    fault, offset = trainer.step, trainer.data_offset
+    rollbacks = trainer.rollbacks + 1
+    trainer.store.wait()
+    if not trainer.store.steps():
+        raise FloatingPointError(f"step {fault + 1} failed before the first checkpoint; lower optimizer.lr")
+    if rollbacks > trainer.recipe.guard.patience:
+        raise FloatingPointError(
+            f"{rollbacks} rollbacks to the checkpoint of step {trainer.store.steps()[-1]} did not help; "
+            "lower optimizer.lr"
+        )
+    load_run_state(trainer)
+    trainer.rollbacks = rollbacks
+    trainer.data_offset = offset + fault - trainer.step + 1
+    trainer.logging.rewind(trainer.step)

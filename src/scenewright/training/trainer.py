@@ -20,7 +20,6 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from scenewright.config import load_recipe, to_yaml
 from scenewright.data.streams import Batch
 from scenewright.seeds import keyed_seed
 from scenewright.training.callbacks import (
@@ -59,7 +58,7 @@ from scenewright.training.parallel import (
     split_by_mesh,
 )
 from scenewright.training.schedules import build_schedule
-from scenewright.training.state import load_run_state, run_state
+from scenewright.training.state import begin, roll_back, run_state
 from scenewright.training.stopping import StopSignals
 
 
@@ -125,7 +124,7 @@ class Trainer:
         self.rollbacks, self.ended_early = 0, False
         self.inputs: Inputs | None = None
         self._losses: list[torch.Tensor] = []
-        self._resume()
+        begin(self)
 
     @property
     def finished(self) -> bool:
@@ -216,7 +215,7 @@ class Trainer:
         try:
             values = self._train(fed.batch, fed.stage)
         except RollbackError:
-            self._roll_back()
+            roll_back(self)
             return
         if self.feed.by_loss(self.step):
             losses = self.layout.of_whole_batch(torch.cat(self._losses).tolist())
@@ -299,39 +298,3 @@ class Trainer:
             for optimizer in optimizers:
                 split_by_mesh(optimizer)
         return optimizers
-
-    def _resume(self) -> None:
-        plain = self.store.read_plain()
-        if plain is None:
-            if self.layout.is_main:
-                (self.output / "recipe.yaml").write_text(to_yaml(self.recipe), encoding="utf-8")
-        elif self.recipe.identity != plain["recipe"] and self.recipe.identity != self._begun_with().identity:
-            raise ValueError(
-                f"{self.output} holds a run of another recipe; choose another --output, or use the recipe in "
-                f"{self.output / 'recipe.yaml'}"
-            )
-        else:
-            load_run_state(self)
-
-    def _begun_with(self) -> TrainingRecipe:
-        """The recipe that the run's folder was begun with; keys that are newer have their defaults."""
-        return load_recipe(TrainingRecipe, self.output / "recipe.yaml")
-
-    def _roll_back(self) -> None:
-        """Back to the newest checkpoint, and past the data that led to the fault."""
-        fault, offset = self.step, self.data_offset
-        rollbacks = self.rollbacks + 1
-        self.store.wait()
-        if not self.store.steps():
-            raise FloatingPointError(
-                f"step {fault + 1} failed before the first checkpoint; lower optimizer.lr"
-            )
-        if rollbacks > self.recipe.guard.patience:
-            raise FloatingPointError(
-                f"{rollbacks} rollbacks to the checkpoint of step {self.store.steps()[-1]} did not help; "
-                "lower optimizer.lr"
-            )
-        load_run_state(self)
-        self.rollbacks = rollbacks
-        self.data_offset = offset + fault - self.step + 1
-        self.logging.rewind(self.step)
