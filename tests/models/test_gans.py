@@ -282,6 +282,10 @@ def test_content_and_motion_can_be_swapped():
     swapped = network.swapped(pooled, pooled.flip(0), noise)
     torch.testing.assert_close(own.actions, swapped.actions.flip(0))
     assert (own.clips - swapped.clips).abs().mean() > 1e-5
+    asked = network(IDS, MASK, noise, motion_of=torch.tensor([1, 0]))
+    torch.testing.assert_close(asked.clips, swapped.clips)
+    torch.testing.assert_close(asked.actions, swapped.actions)
+    torch.testing.assert_close(network(IDS, MASK, noise).clips, own.clips)
 
 
 def test_a_level_is_every_other_frame_and_means_of_pixels():

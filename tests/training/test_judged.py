@@ -163,6 +163,45 @@ def test_penalties_and_reconstruction_and_actions_are_added():
     assert (found - plain).item() == pytest.approx(0.5 * 2 + 2 * error + named.item(), rel=1e-5)
 
 
+class Mover(Maker):
+    """Makes clips as grey as the text is whose motion they have."""
+
+    def forward(self, ids, mask, noise, real=None, motion_of=None):
+        own = torch.arange(len(ids))
+        self.asked = own if motion_of is None else motion_of
+        moved = ids[self.asked, 0].float() / 4
+        return Made((self.grey * moved[:, None, None, None, None].expand(-1, 3, 4, 32, 32),))
+
+
+class Naming(Scale):
+    """Names one of two actions by how bright it is."""
+
+    def verdict(self, h, text):
+        bright = h.mean((1, 2, 3))
+        return Verdict(self.judge(h, text), h, torch.stack([bright, -bright], -1))
+
+
+def test_the_motion_of_swapped_clips_is_named_and_nothing_else_is_read_of_them():
+    seen = inputs(actions=torch.tensor([1, 0]))
+    objective, plain = (judged(loss="wasserstein", swaps=weight) for weight in (0.5, 0.0))
+    for each in (objective, plain):
+        each.judges["judge"] = Naming()
+    mover = Mover()
+    found, parts = objective.loss(mover, seen, MODEL)
+    # Two clips as they are said, and two with the motion of the one before: of a batch of two, the other.
+    assert mover.asked.tolist() == [0, 1, 1, 0]
+    bright = 2.0 * torch.tensor([-0.25 * 3 / 4, -0.25 * 1 / 4])
+    assert parts["judge_swaps_passed"] == pytest.approx(-bright.mean().item())
+    logits = torch.stack([bright, -bright], -1)
+    named = nn.functional.cross_entropy(logits, torch.tensor([0, 1])).item()
+    assert parts["judge_swaps_actions"] == pytest.approx(named)
+    added = 0.5 * (parts["judge_swaps_passed"] + parts["judge_swaps_actions"])
+    assert (found - plain.loss(mover, seen, MODEL)[0]).item() == pytest.approx(added, rel=1e-5)
+    # Judges learn to know them, too.
+    objective.loss(mover, seen, "judge")
+    assert mover.asked.tolist() == [0, 0]
+
+
 def test_the_network_learns_nothing_into_its_judges_nor_they_into_it():
     objective = judged()
     maker, judge = Maker(), objective.judges["judge"]
@@ -291,6 +330,8 @@ JUDGE = NamedJudge(reader=TEXT)
         ({"regions": 1.0}, NETWORK, (), "need things: set data.facts"),
         ({}, NETWORK, ("things",), "nothing here uses things"),
         ({}, MoCoGANConfig(**SIZES, actions=28), (), "need actions: set data.facts"),
+        ({"swaps": 1.0}, NETWORK, (), "has no motion apart"),
+        ({"swaps": 1.0}, MoCoGANConfig(**SIZES, actions=28), ("actions",), "a judge that names actions"),
         (
             {"judges": (NamedJudge(reader=TEXT, actions=5),)},
             MoCoGANConfig(**SIZES, actions=28),
@@ -313,10 +354,15 @@ def test_recipes_that_do_not_fit(settings, network, facts, message):
             {"regions": 2.0, "augment": ("translation", "cutout"), "gradient_penalty": 1.0},
             ("things",),
         ),
+        (
+            MoCoGANConfig(**SIZES, actions=28, channels=8, least=8),
+            {"swaps": 1.0, "judges": (NamedJudge(reader=TEXT, actions=28),)},
+            ("actions",),
+        ),
     ],
 )
 def test_a_run_goes_on_bit_for_bit(network, settings, facts, tmp_path):
-    whole = recipe(JudgedConfig(judges=(JUDGE,), r1=1.0, **settings), network, facts)
+    whole = recipe(JudgedConfig(**{"judges": (JUDGE,), "r1": 1.0, **settings}), network, facts)
     straight = Trainer(whole, tmp_path / "straight")
     straight.run()
     stopped = Trainer(whole, tmp_path / "stopped")

@@ -67,6 +67,8 @@ class DirectNetwork(nn.Module, ABC):
 
     #: Names of the penalties that a network of the family may have.
     PENALTIES: ClassVar[tuple[str, ...]] = ()
+    #: Whether ``forward`` takes the motion of a clip from another text, as ``motion_of`` says.
+    SWAPS: ClassVar[bool] = False
 
     config: DirectConfig
 

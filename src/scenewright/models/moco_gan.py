@@ -46,6 +46,7 @@ class MoCoGANConfig(DirectConfig):
 class MoCoGAN(DirectNetwork):
     """Text and noise to a clip, frame by frame."""
 
+    SWAPS = True
     Config = MoCoGANConfig
 
     def __init__(self, config: MoCoGANConfig) -> None:
@@ -58,6 +59,21 @@ class MoCoGAN(DirectNetwork):
         self.first_motion = nn.Linear(action, config.codes)
         condition = width + config.content + config.codes
         self.draw = Drawer(grown, condition)
+
+    def forward(
+        self,
+        ids_BS: torch.Tensor,
+        mask_BS: torch.Tensor,
+        noise: torch.Tensor,
+        real_BCTHW: torch.Tensor | None = None,
+        motion_of: torch.Tensor | None = None,
+    ) -> Made:
+        """``motion_of``: int64 (B,), which text of the batch each clip has its motion from; its own if None.
+        The rest is as for every :class:`.DirectNetwork`."""
+        text = self.encode_text(ids_BS, mask_BS)
+        if motion_of is None:
+            return self.make(text, noise, real_BCTHW)
+        return self.swapped(text.pooled, text.pooled[motion_of], noise)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

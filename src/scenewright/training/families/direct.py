@@ -41,7 +41,8 @@ class DirectFamily(PixelReaderFamily):
             if isinstance(objective, JudgedConfig):
                 judged += 1
                 for data in streams_of(recipe):
-                    objective.check(network, models.get(network.family).PENALTIES, data.facts)
+                    kind = models.get(network.family)
+                    objective.check(network, kind.PENALTIES, data.facts, swaps=kind.SWAPS)
             elif isinstance(objective, RegressionConfig):
                 objective.check(models.get(network.family).PENALTIES)
             elif isinstance(objective, ActorCriticConfig):

@@ -60,8 +60,10 @@ class JudgedConfig(AdversarialLossConfig):
     ``reconstruction``: weight of the errors, as in regression, between what is made at each level and the
     real clip of the text (Isola et al. 2017, "pix2pix"): a network learns by it long before judges teach it
     to read, and makes clips of one text more alike. ``actions``: weight of naming the action (``data.facts =
-    [actions]``), for judges that do. ``agreement``: the folder of a text-video encoder; ``agreement_weight``:
-    of its loss, with single words and with whole texts, in the network's.
+    [actions]``), for judges that do. ``swaps``: weight of clips with the content of one text and the motion
+    of another, which have no real clip: judges that do not read have to pass them, and the action is to be
+    that of the motion, so that it cannot come from the content. ``agreement``: the folder of a text-video
+    encoder; ``agreement_weight``: of its loss, with single words and with whole texts, in the network's.
     """
 
     #: It learns from facts beside the clips.
@@ -79,6 +81,7 @@ class JudgedConfig(AdversarialLossConfig):
     penalties: dict[str, float] = Field(default_factory=dict)
     reconstruction: float = Field(default=0.0, ge=0)
     actions: float = Field(default=1.0, ge=0)
+    swaps: float = Field(default=0.0, ge=0)
     agreement: Path | None = None
     agreement_weight: float | None = Field(default=None, gt=0)
 
@@ -95,8 +98,11 @@ class JudgedConfig(AdversarialLossConfig):
             raise ValueError("no judge sees the text: set matching = false, or a judge's text")
         return self
 
-    def check(self, network: DirectConfig, penalties: Sequence[str], facts: Sequence[str]) -> None:
-        """ValueError where it does not fit a network with such penalties, or data with such facts."""
+    def check(
+        self, network: DirectConfig, penalties: Sequence[str], facts: Sequence[str], *, swaps: bool
+    ) -> None:
+        """ValueError where it does not fit a network with such penalties, or data with such facts.
+        ``swaps``: whether the network can take the motion from another text."""
         levels, actions = len(network.levels), getattr(network, "actions", 0)
         for judge in self.judges:
             if not -levels <= judge.level < levels:
@@ -116,6 +122,10 @@ class JudgedConfig(AdversarialLossConfig):
                     f"the judge {judge.name} names {judge.actions} actions; the network {actions}"
                 )
         check_penalties(self.penalties, penalties)
+        if self.swaps and not swaps:
+            raise ValueError("objective.swaps: this network has no motion apart; leave it out")
+        if self.swaps and not any(judge.actions for judge in self.judges):
+            raise ValueError("objective.swaps needs a judge that names actions; set its actions")
         if self.colours and levels < 2:
             raise ValueError("objective.colours compares levels, and the network has one; leave it out")
         wanted = {"actions": any(j.actions for j in self.judges) or bool(actions), "things": self.regions > 0}
@@ -163,15 +173,19 @@ class Judged(Objective):
         if player == MODEL:
             return self._passing(model, inputs)
         with torch.no_grad():
-            made = self._made(model, inputs)
+            if self.config.swaps:  # every second clip that judges see has the motion of another text
+                own = torch.arange(len(inputs), device=inputs.x.device)
+                motion_of = torch.where(own % 2 == 0, own, own.roll(1))
+                made = model(inputs.ids, inputs.mask, self._noise(model, inputs), motion_of=motion_of)
+            else:
+                made = model(inputs.ids, inputs.mask, self._noise(model, inputs))
         return self._telling(player, inputs, made)
 
-    def _made(self, model: nn.Module, inputs: Inputs, real: torch.Tensor | None = None) -> Made:
+    def _noise(self, model: nn.Module, inputs: Inputs, purpose: str = "noise") -> torch.Tensor:
         # Judges that are updated several times see other clips each time.
         shape = bare(model).noise_shape
-        noise = inputs.draws.normal(f"noise {self._updates}", shape).to(inputs.x)  # type: ignore[arg-type]
-        made: Made = model(inputs.ids, inputs.mask, noise, real)
-        return made
+        purpose = f"{purpose} {self._updates}"
+        return inputs.draws.normal(purpose, shape).to(inputs.x)  # type: ignore[arg-type]
 
     def _telling(self, name: str, inputs: Inputs, made: Made) -> tuple[torch.Tensor, dict[str, float]]:
         """A judge's loss."""
@@ -222,10 +236,40 @@ class Judged(Objective):
 
     def _passing(self, model: nn.Module, inputs: Inputs) -> tuple[torch.Tensor, dict[str, float]]:
         """The network's loss."""
-        made = self._made(model, inputs, inputs.x)
-        terms = {**self._verdicts(made, inputs), **self._own_terms(made, inputs)}
+        noise = self._noise(model, inputs)
+        if self.config.swaps:
+            made, terms = self._with_swaps(model, inputs, noise)
+        else:
+            made, terms = model(inputs.ids, inputs.mask, noise, inputs.x), {}
+        terms = {**self._verdicts(made, inputs), **self._own_terms(made, inputs), **terms}
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         return loss, {name: value.item() for name, (_, value) in terms.items()}
+
+    def _with_swaps(
+        self, model: nn.Module, inputs: Inputs, noise: torch.Tensor
+    ) -> tuple[Made, dict[str, tuple[float, torch.Tensor]]]:
+        """Clips as the texts say; and what judges find of others, whose motion is that of the text before."""
+        config, count, terms = self.config, len(inputs), {}
+        own = torch.arange(count, device=inputs.x.device)
+        moving = own.roll(1)
+        noises = torch.cat([noise, self._noise(model, inputs, "noise of swaps")])
+        ids, mask = (torch.cat([x, x]) for x in (inputs.ids, inputs.mask))
+        both = model(ids, mask, noises, motion_of=torch.cat([own, moving]))
+        for name, judge in self.judges.items():
+            settings = self.settings[name]
+            clips = both.levels[settings.level][count:].float()
+            with _unchanged(judge):
+                shown = self._shown(settings, clips, inputs.draws, "swapped")
+                verdict = judge(shown, inputs.ids, inputs.mask)
+            if verdict.alone is not None:
+                passing = _weighed(fooling_loss(config, verdict.alone), None)
+                terms[f"{name}_swaps_passed"] = (config.swaps * settings.weight, passing)
+            if verdict.actions is not None:
+                assert inputs.actions is not None
+                wrong = F.cross_entropy(verdict.actions.float(), inputs.actions[moving])
+                terms[f"{name}_swaps_actions"] = (config.swaps * config.actions, wrong)
+        levels = tuple(level[:count] for level in both.levels)
+        return Made(levels, actions=None if both.actions is None else both.actions[:count]), terms
 
     def _verdicts(self, made: Made, inputs: Inputs) -> dict[str, tuple[float, torch.Tensor]]:
         """What judges and the agreement find: weights and scalars by name."""
