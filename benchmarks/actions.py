@@ -5,9 +5,11 @@
     python benchmarks/actions.py page people|shapes
 
 ``people``: real people who do one of four things; two of them are held out, with their mirror images.
-``shapes``: one shape that moves up or to the left. ``--data`` names the folder with both. ``train`` goes on
-where it was stopped; ``score`` judges what has been trained, and ``real``, held-out clips; ``page`` prints
-the table of what has been scored and draws contact sheets into the folder of the runs.
+``shapes``: one shape that moves up or to the left. ``moco-gan-swaps`` is trained on clips with the content of
+one text and the motion of another, too. ``--data`` names the folder with both sets. ``train`` goes on where
+it was stopped; ``score`` judges what has been trained, and ``real``, held-out clips, and keeps what it finds
+in benchmarks/results; ``page`` prints the table of all that is there, and draws contact sheets of what is in
+the folder of the runs into it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ import numpy as np
 import trials
 from footage_sets import SETS, FootageSet
 
-FAMILIES = ("moco-gan", "flow")
+#: The ending of a MoCoGAN that is trained on swaps of content and motion, too.
+SWAPS = "-swaps"
+FAMILIES = ("moco-gan", f"moco-gan{SWAPS}", "flow")
 #: What stands beside them: clips of the data itself.
 REAL = "real"
 #: Clips that are compared as a set.
@@ -36,6 +40,7 @@ def recipe_of(footage: FootageSet, family: str, threads: int, steps: int) -> Any
     from scenewright.config import load_recipe
     from scenewright.training.config import TrainingRecipe
 
+    family, swaps = family.removesuffix(SWAPS), family.endswith(SWAPS)
     actions = len(footage.shards("train").info.actions)
     shown = list(footage.captions("train"))[:: max(1, len(footage.captions("train")) // 4)][:4]
     changes = [f"threads={threads}", "workers=0", f"stages.0.steps={steps}", "checkpoint_every=100"]
@@ -45,6 +50,7 @@ def recipe_of(footage: FootageSet, family: str, threads: int, steps: int) -> Any
     if family == "moco-gan":
         judges = [{"name": "frames", "sees": "frames"}, {"name": "clips", "actions": actions}]
         changes += [f"network.actions={actions}", f"objective.judges={json.dumps(judges)}"]
+        changes += ["objective.swaps=1"] if swaps else []
     return load_recipe(TrainingRecipe, f"zoo/{family}", [*changes, *footage.CHANGES.get(family, ())])
 
 
@@ -107,7 +113,7 @@ def score(footage: FootageSet, family: str) -> dict[str, Any] | None:
     found |= footage.further(clips)
     if generator is not None:
         found |= trials.cost(generator, texts[0])
-    if family == "moco-gan":
+    if family.startswith("moco-gan"):
         found["swap"] = swapped_scores(footage, generator)
     budget = None if family == REAL else budget_of(footage, family)
     trials.keep(scores_of(footage) / f"{family}.json", found, budget)
@@ -213,9 +219,9 @@ def sheets(footage: FootageSet, family: str) -> list[Path]:
         texts = (captions * 4)[:4] if len(captions) < 4 else captions[:: len(captions) // 4][:4]
         clips = generator.generate([Prompt(text=text, seed=seed) for seed, text in enumerate(texts)])
         draw(f"{family}-{part}", clips, texts)
-    if family == "moco-gan":
+    if family.startswith("moco-gan"):
         page = trials.swapped_sheet(swapped(footage, generator, 3), footage.FPS)
-        drawn.append(save_image(page, folder / "swapped.png"))
+        drawn.append(save_image(page, folder / f"{family}-swapped.png"))
     return drawn
 
 
@@ -261,14 +267,18 @@ def table(footage: FootageSet, families: Sequence[str]) -> str:
         blank = [""] * (len(columns) + 1)
         rows += [[f"{name}, published", f"{value:.2f}", *blank] for name, value in PUBLISHED.items()]
     text = trials.markdown([*(title for title, _, _ in columns), "s a clip", "M parameters"], rows)
-    if swap := scores.get("moco-gan", {}).get("swap"):
-        names = ("content", "motion", "action", "action-unswapped")
-        cells = [trials.percent(swap[name]) for name in names]
-        ratios = [swap.get(f"{name}-ratio") for name in ("content", "motion")]
-        cells += ["" if ratio is None else f"{ratio[0]:.2f}" for ratio in ratios]
+    swaps = []
+    for family, row in scores.items():
+        if swap := row.get("swap"):
+            names = ("content", "motion", "action", "action-unswapped")
+            cells = [trials.percent(swap[name]) for name in names]
+            ratios = [swap.get(f"{name}-ratio") for name in ("content", "motion")]
+            cells += ["" if ratio is None else f"{ratio[0]:.2f}" for ratio in ratios]
+            swaps.append([family, *cells])
+    if swaps:
         titles = ["content kept", "motion exchanged", "B's action", "B's action in B itself"]
         titles += ["content: distance to A / to B", "motion: distance to B / to A"]
-        text += "\n\n" + trials.markdown(titles, [["swapped", *cells]])
+        text += "\n\n" + trials.markdown(titles, swaps)
     return f"{text}\n\n{trials.budgets(scores)}"
 
 

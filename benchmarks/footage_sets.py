@@ -85,7 +85,6 @@ class People(FootageSet):
 
     NAME = "people"
     FPS = 12.5
-    CHANGES: ClassVar[dict[str, tuple[str, ...]]] = {"moco-gan": ("objective.swaps=1.0",)}
     SEEDS = 16
 
     def make(self) -> None:

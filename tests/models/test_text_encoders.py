@@ -69,5 +69,5 @@ def test_a_flow_transformer_is_trained_with_any(kind, tmp_path):
     trainer.run()
     assert (trainer.model.text_encoder.tokens.weight != before).any()
     assert load_generator(tmp_path / "run" / "model").model.config.text.kind == kind
-    with pytest.raises(ValueError, match="knows texts that a transformer reads"):
+    with pytest.raises(ValueError, match="whose texts a transformer reads"):
         workload(trainer.recipe, "cpu")

@@ -207,7 +207,10 @@ def test_reports_and_previews_are_not_written_too_often(tmp_path, nano, monkeypa
     gaps = np.diff([at for at, _ in times[:-1]])  # the last step is always told
     assert len(gaps) > 3
     assert gaps.mean() >= 0.19
-    assert np.diff([at for at, preview in times if preview]).mean() >= 0.49
+    previews = [at for at, preview in times if preview]
+    assert previews
+    # On a quick machine there is time for one alone.
+    assert previews[-1] - previews[0] >= 0.49 * (len(previews) - 1)
 
 
 def test_a_paused_video_goes_on_to_the_same_file(house, at_step, steps_taken):

@@ -274,7 +274,7 @@ def test_fsq_has_no_penalty_to_weigh():
 
 
 def test_what_is_planned_is_a_flow_transformer():
-    with pytest.raises(ValueError, match="not of a video-autoencoder"):
+    with pytest.raises(ValueError, match="not this video-autoencoder"):
         workload(RECIPE, "cpu")
 
 

@@ -151,9 +151,16 @@ def is_counted(recipe: TrainingRecipe) -> bool:
 
 
 def workload(recipe: TrainingRecipe, kernels: Kernels, words: int | None = None) -> Workload:
-    """``words``: tokens of a caption; None takes the most that the text encoder reads."""
+    """``words``: tokens of a caption; None takes the most that the text encoder reads.
+
+    Raises:
+        ValueError: the network is none that is counted product by product; see :mod:`.rehearsal`.
+    """
     network = recipe.network
-    assert isinstance(network, FlowTransformerConfig)
+    if not is_counted(recipe) or not isinstance(network, FlowTransformerConfig):
+        raise ValueError(
+            f"counted are flow transformers whose texts a transformer reads, not this {network.family}"
+        )
     return Workload(
         network=network,
         parameters=inventory(network, recipe.optimizer, recipe.freeze),
