@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from scenewright.data.streams import Batch
 from scenewright.generation.matching import Agreement, load_agreement
 from scenewright.models.direct import DirectConfig, Made
-from scenewright.models.judge import Judge, JudgeConfig
+from scenewright.models.judge import Judge, JudgeConfig, Verdict
 from scenewright.models.text_encoder import begin_text_encoders
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.adversarial import (
@@ -255,12 +255,8 @@ class Judged(Objective):
         noises = torch.cat([noise, self._noise(model, inputs, "noise of swaps")])
         ids, mask = (torch.cat([x, x]) for x in (inputs.ids, inputs.mask))
         both = model(ids, mask, noises, motion_of=torch.cat([own, moving]))
-        for name, judge in self.judges.items():
-            settings = self.settings[name]
-            clips = both.levels[settings.level][count:].float()
-            with _unchanged(judge):
-                shown = self._shown(settings, clips, inputs.draws, "swapped")
-                verdict = judge(shown, inputs.ids, inputs.mask)
+        for name, settings in self.settings.items():
+            verdict = self._verdict(name, both.levels[settings.level][count:].float(), inputs, "swapped")
             if verdict.alone is not None:
                 passing = _weighed(fooling_loss(config, verdict.alone), None)
                 terms[f"{name}_swaps_passed"] = (config.swaps * settings.weight, passing)
@@ -274,12 +270,9 @@ class Judged(Objective):
     def _verdicts(self, made: Made, inputs: Inputs) -> dict[str, tuple[float, torch.Tensor]]:
         """What judges and the agreement find: weights and scalars by name."""
         config, terms = self.config, {}
-        for name, judge in self.judges.items():
-            settings = self.settings[name]
+        for name, settings in self.settings.items():
             clips = made.levels[settings.level].float()
-            with _unchanged(judge):
-                shown = self._shown(settings, clips, inputs.draws, "passing")
-                verdict = judge(shown, inputs.ids, inputs.mask)
+            verdict = self._verdict(name, clips, inputs, "passing")
             where = self._where(settings, inputs, made, clips)
             passing = [_weighed(fooling_loss(config, logits), where) for logits in verdict.opinions]
             terms[f"{name}_passed"] = (settings.weight, torch.stack(passing).sum())
@@ -290,6 +283,14 @@ class Judged(Objective):
             disagreement = self.agreement.loss(made.clips, inputs.captions)
             terms["disagreement"] = (config.agreement_weight, disagreement)
         return terms
+
+    def _verdict(self, name: str, clips: torch.Tensor, inputs: Inputs, kind: str) -> Verdict:
+        """A judge's, of clips that the network learns from."""
+        judge = self.judges[name]
+        with _unchanged(judge):
+            shown = self._shown(self.settings[name], clips, inputs.draws, kind)
+            verdict: Verdict = judge(shown, inputs.ids, inputs.mask)
+        return verdict
 
     def _own_terms(self, made: Made, inputs: Inputs) -> dict[str, tuple[float, torch.Tensor]]:
         """What is wrong with the clips without any judge: weights and scalars by name."""

@@ -28,6 +28,11 @@ def ring_bytes(kind: Kind, size: float, ranks: int) -> float:
     return {"all_reduce": 2 * share, "broadcast": 1.0, "send": 1.0}.get(kind, share) * size
 
 
+def bucket_calls(size: float) -> int:
+    """How many calls average gradients of so many bytes: DistributedDataParallel's buckets are of 25 MiB."""
+    return max(1, -(-int(size) // (25 << 20)))
+
+
 @dataclass(frozen=True)
 class Transfer:
     """One kind of traffic of a step: ``calls`` operations that together handle tensors of ``size`` bytes.
@@ -88,8 +93,7 @@ def _of_weights(parameters: Inventory, config: ParallelConfig, clips: int, accum
     # What is outside the blocks is gathered, and its gradients are reduced, for the text encoder by itself.
     groups, twice = parameters.text_layers + blocks, 2
     if parts == 1:
-        buckets = max(1, -(-int(trained) // (25 << 20)))  # DistributedDataParallel's, of 25 MiB
-        calls = buckets if config.tensor == 1 else groups + twice
+        calls = bucket_calls(trained) if config.tensor == 1 else groups + twice
         return [Transfer("gradients", "all_reduce", averaged, same, calls, trained, True)]
     item = 2 if config.gather_precision == "bfloat16" else 4
     repeated = parameters.held(config, "repeated")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,7 +106,14 @@ def estimate(work: Workload, config: ParallelConfig, gpu: Gpu, *, fraction: floa
     if reason is not None:
         return Layout(config, reason)
     found = tuple(_stage(work, stage, config, gpu, fraction) for stage in work.stages)
-    seconds = sum(stage.steps * one.time.total for stage, one in zip(work.stages, found, strict=True))
+    return fitted(config, [stage.steps for stage in work.stages], found, gpu)
+
+
+def fitted(
+    config: ParallelConfig, steps: Sequence[int], found: tuple[StageEstimate, ...], gpu: Gpu
+) -> Layout:
+    """The layout of stages of so many steps; with the reason where they do not fit into the GPU's memory."""
+    seconds = sum(count * one.time.total for count, one in zip(steps, found, strict=True))
     needed = max(one.memory.needed(gpu) for one in found)
     if needed > gpu.memory:
         return Layout(config, f"needs {needed / 1e9:.1f} GB of {gpu.memory / 1e9:.0f} GB", found, seconds)

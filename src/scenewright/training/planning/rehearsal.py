@@ -22,10 +22,10 @@ from scenewright.data.streams import Batch
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.objectives import MODEL, ActorCriticConfig, Inputs, Objective
 from scenewright.training.parallel.config import ParallelConfig
-from scenewright.training.planning.communication import Transfer
+from scenewright.training.planning.communication import Transfer, bucket_calls
 from scenewright.training.planning.counter import OperationCounter
 from scenewright.training.planning.hardware import Gpu
-from scenewright.training.planning.layouts import Layout, StageEstimate
+from scenewright.training.planning.layouts import Layout, StageEstimate, fitted
 from scenewright.training.planning.live_bytes import LiveBytes
 from scenewright.training.planning.memory import RankMemory
 from scenewright.training.planning.timing import step_time
@@ -35,8 +35,6 @@ CLIPS = (2, 4)
 #: Steps before any is counted, by which optimizers have their state; and those that are, for penalties that
 #: are due in every fourth.
 WARM, STEPS = 1, 4
-#: DistributedDataParallel's buckets, in bytes.
-_BUCKET = 25 << 20
 
 
 @dataclass(frozen=True)
@@ -143,12 +141,7 @@ class Rehearsal:
             if stage.batch % config.data:
                 return Layout(config, f"a batch of {stage.batch} cannot be shared by {config.data}")
         found = tuple(self._stage(stage, config, gpu, fraction) for stage in self.stages)
-        seconds = sum(stage.steps * one.time.total for stage, one in zip(self.stages, found, strict=True))
-        needed = max(one.memory.needed(gpu) for one in found)
-        reason = None
-        if needed > gpu.memory:
-            reason = f"needs {needed / 1e9:.1f} GB of {gpu.memory / 1e9:.0f} GB"
-        return Layout(config, reason, found, seconds)
+        return fitted(config, [stage.steps for stage in self.stages], found, gpu)
 
     def _stage(
         self, stage: RehearsedStage, config: ParallelConfig, gpu: Gpu, fraction: float
@@ -196,18 +189,20 @@ def _transfers(held: Held, config: ParallelConfig) -> list[Transfer]:
     if config.data == 1:
         return []
     own, others = held.model_gradients, held.weights - held.model_gradients
-    found = [Transfer("gradients", "all_reduce", ("data",), config.data, _calls(own), own, True)]
+    found = [Transfer("gradients", "all_reduce", ("data",), config.data, bucket_calls(own), own, True)]
     if others > 0:
         found.append(
             Transfer(
-                "gradients of players", "all_reduce", ("data",), config.data, _calls(others), others, False
+                "gradients of players",
+                "all_reduce",
+                ("data",),
+                config.data,
+                bucket_calls(others),
+                others,
+                False,
             )
         )
     return found
-
-
-def _calls(size: float) -> int:
-    return max(1, -(-int(size) // _BUCKET))
 
 
 def rehearse(recipe: TrainingRecipe) -> Rehearsal:
