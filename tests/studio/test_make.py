@@ -231,7 +231,7 @@ def test_without_a_stream_the_server_is_asked_instead(open_page: Any, server: Se
     page.route("**/v1/events", lambda route: route.abort())
     page.reload()
     write(page, "a red ball rolls left")
-    say_steps(page, 12)
+    say_steps(page, 60)  # it takes longer than the studio waits before it asks again
     page.get_by_role("button", name="Make video").click()
     expect(page.locator(".queue-row")).to_contain_text("Step")
     plays(page, ".stage video")
