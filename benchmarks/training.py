@@ -1,12 +1,14 @@
 """A training step beside diffusers' Wan transformer, the input pipeline, several processes, checkpoints.
 
     python benchmarks/training.py [--only step input processes checkpoints] [--json] [--threads 2]
+    python benchmarks/training.py --only step large --device cuda --batch 64 [--json]
 
 The peer needs ``pip install 'scenewright[bench]'``. Its transformer gets nano's sizes: the same patches,
 width, heads, layers and words, and a feed-forward width at which both have as many parameters in a
 block. Both take the same step: forward, squared error, backward, clipped AdamW in bfloat16 autocast; they
 alternate, and the ratio is of neighbours, with its least and most. Both begin with random weights; nothing is
-downloaded.
+downloaded. ``large``: the same with 300 million parameters and 4,096 tokens a clip, and the share of the
+GPU's bfloat16 peak, measured and by the data sheet, that the model's operations come to.
 """
 
 from __future__ import annotations
@@ -34,15 +36,21 @@ from scenewright.models.flow_transformer import FlowTransformer, FlowTransformer
 from scenewright.training.config import Stage, TrainingRecipe
 
 BATCH, WORDS = 16, 32
+#: Of the network of ``large``: 304 million parameters without the text encoder.
+LARGE = {"channels": 16, "patch": (1, 2, 2), "width": 1024, "layers": 14, "heads": 16}
+LARGE |= {"num_frames": 4, "height": 64, "width_pixels": 64, "given_frames": 0}
 
 
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=[*SECTIONS][:-1])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--blocks", nargs="+", choices=("eager", "compiled"), default=["eager", "compiled"])
+    parser.add_argument("--device", default="cpu", help="of step and large: cpu or cuda")
+    parser.add_argument("--batch", type=int, default=BATCH, help="of step; large has an eighth")
     parser.add_argument("--process-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -65,52 +73,77 @@ def main() -> None:
 
 def step(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Seconds a step of both networks, eager and compiled."""
+    return _beside(options, _network(), options.batch)
+
+
+def large(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The same of a network whose size a GPU is for."""
+    return _beside(options, _network().model_copy(update=LARGE), max(1, options.batch // 8))
+
+
+def _beside(options: argparse.Namespace, config: FlowTransformerConfig, batch: int) -> list[dict[str, Any]]:
+    from scenewright.training.planning.hardware import GPUS
+
+    device = torch.device(options.device)
+    peak = measured_peak(options.device, "bfloat16")
+    gflop: dict[str, float] = {}
     rows = []
-    for compiled in (False, True):
+    for blocks in options.blocks:
         torch.compiler.reset()
-        ours, peer = _ours(compiled), _peer(compiled)
-        steps = {"ours": ours, "diffusers": peer}
+        makers = {"ours": _ours, "diffusers": _peer}
+        steps = {name: make(config, batch, device, blocks == "compiled") for name, make in makers.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
         for repeat in range(options.repeats + 2):
             for name, take in steps.items():
+                _wait(device)
                 began = time.perf_counter()
                 take()
+                _wait(device)
                 if repeat >= 2:
                     times[name].append(time.perf_counter() - began)
         ratios = [b / a for a, b in zip(times["ours"], times["diffusers"], strict=True)]
-        gflop = {name: _gflop(take) for name, take in steps.items()} if not compiled else {}
-        peak = measured_peak("cpu", "bfloat16")
-        rows.append(
-            {
-                "blocks": "compiled" if compiled else "eager",
-                **{f"{name} (s)": statistics.median(values) for name, values in times.items()},
-                "ratio": statistics.median(ratios),
-                "least": min(ratios),
-                "most": max(ratios),
-                **{f"{name} (GFLOP)": value for name, value in gflop.items()},
-                "peak (GFLOP/s)": peak / 1e9,
-            }
-        )
+        row: dict[str, Any] = {"blocks": blocks, "batch": batch}
+        row |= {f"{name} (s)": statistics.median(values) for name, values in times.items()}
+        row |= {"ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+        if not gflop:
+            gflop = {name: _gflop(take) for name, take in steps.items()}
+        row |= {f"{name} (GFLOP)": value for name, value in gflop.items()}
+        for name, values in times.items():
+            row[f"{name} (of measured peak)"] = gflop[name] * 1e9 / statistics.median(values) / peak
+        row["peak (GFLOP/s)"] = peak / 1e9
+        if device.type == "cuda":
+            row["gpu"] = torch.cuda.get_device_name()
+            sheet = next((gpu for name, gpu in GPUS.items() if name in row["gpu"].lower()), None)
+            if sheet is not None:
+                row["ours (of data sheet)"] = gflop["ours"] * 1e9 / row["ours (s)"] / sheet.bfloat16
+        rows.append(row)
     return rows
 
 
-def _ours(compiled: bool) -> Callable[[], None]:
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _ours(
+    config: FlowTransformerConfig, batch: int, device: torch.device, compiled: bool
+) -> Callable[[], None]:
     torch.manual_seed(0)
-    config = _network()
-    model = FlowTransformer(config)
+    model = FlowTransformer(config).to(device)
     if compiled:
         for block in model.blocks:
             block.compile()
-    x, noise, sigma, words = _inputs(config.text.width)
-    pooled, mask = words.mean(1), torch.ones(BATCH, WORDS, dtype=torch.bool)
+    x, noise, sigma, words = _inputs(config, batch, device)
+    pooled, mask = words.mean(1), torch.ones(batch, WORDS, dtype=torch.bool, device=device)
     trained = [p for n, p in model.named_parameters() if not n.startswith("text_encoder.")]
     z = torch.lerp(x, noise, sigma.view(-1, 1, 1, 1, 1))
     return _step(trained, lambda: (model(z, sigma, words, pooled, mask).float() - x).square().mean())
 
 
-def _peer(compiled: bool) -> Callable[[], None]:
+def _peer(
+    config: FlowTransformerConfig, batch: int, device: torch.device, compiled: bool
+) -> Callable[[], None]:
     torch.manual_seed(0)
-    config = _network()
     model: Any = importlib.import_module("diffusers").WanTransformer3DModel(
         patch_size=config.patch,
         num_attention_heads=config.heads,
@@ -121,10 +154,11 @@ def _peer(compiled: bool) -> Callable[[], None]:
         ffn_dim=int(config.mlp_ratio * config.width) * 3 // 2,
         num_layers=config.layers,
     )
+    model.to(device)
     if compiled:
         for block in model.blocks:
             block.compile()
-    x, noise, sigma, words = _inputs(config.text.width)
+    x, noise, sigma, words = _inputs(config, batch, device)
     z, velocity = torch.lerp(x, noise, sigma.view(-1, 1, 1, 1, 1)), noise - x
     timestep = (sigma * 1000).long()
 
@@ -137,10 +171,11 @@ def _peer(compiled: bool) -> Callable[[], None]:
 
 def _step(parameters: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+    device = parameters[0].device.type
 
     def take() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             value = loss()
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -149,10 +184,10 @@ def _step(parameters: list[nn.Parameter], loss: Callable[[], torch.Tensor]) -> C
     return take
 
 
-def _inputs(text_width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    config = _network()
-    shape = (BATCH, config.channels, config.num_frames, config.height, config.width_pixels)
-    return torch.randn(shape), torch.randn(shape), torch.rand(BATCH), torch.randn(BATCH, WORDS, text_width)
+def _inputs(config: FlowTransformerConfig, batch: int, device: torch.device) -> tuple[torch.Tensor, ...]:
+    shape = (batch, config.channels, config.num_frames, config.height, config.width_pixels)
+    words = torch.randn(batch, WORDS, config.text.width)
+    return tuple(x.to(device) for x in (torch.randn(shape), torch.randn(shape), torch.rand(batch), words))
 
 
 def _gflop(take: Callable[[], None]) -> float:
@@ -169,7 +204,7 @@ def _gflop(take: Callable[[], None]) -> float:
 def input_(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Clips a second that the pipeline gives, beside what a compiled step of nano takes on this machine."""
     torch.compiler.reset()
-    take = _ours(compiled=True)
+    take = _ours(_network(), BATCH, torch.device("cpu"), compiled=True)
     for _ in range(2):
         take()
     began = time.perf_counter()
@@ -330,6 +365,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 SECTIONS = {"step": step, "input": input_, "processes": processes, "checkpoints": checkpoints}
+SECTIONS["large"] = large
 
 
 if __name__ == "__main__":

@@ -129,15 +129,16 @@ def swapped_clips(generator: Any, first: str, second: str, seed: int) -> tuple[n
     from scenewright.seeds import keyed_generator
 
     ids, mask = generator.tokenizer.batch([first, second], generator.config.text.max_tokens)
-    shape = generator.model.noise_shape
-    noise = [torch.randn(1, *shape, generator=keyed_generator(seed, name)) for name in ("first", "second")]
+    shape, device = generator.model.noise_shape, generator.device
+    generators = [keyed_generator(seed, name) for name in ("first", "second")]
+    noise = [torch.randn(1, *shape, generator=drawn).to(device) for drawn in generators]
     with torch.inference_mode():
-        pooled = generator.model.encode_text(ids, mask).pooled.split(1)
+        pooled = generator.model.encode_text(ids.to(device), mask.to(device)).pooled.split(1)
         made = [
             generator.model.swapped(pooled[content], pooled[motion], noise[content], noise[motion]).clips
             for content, motion in ((0, 0), (1, 1), (0, 1))
         ]
-    return tuple(tensor_to_frames(clips)[0].numpy() for clips in made)
+    return tuple(tensor_to_frames(clips)[0].cpu().numpy() for clips in made)
 
 
 def swapped_sheet(swaps: Sequence[tuple[str, str, tuple[np.ndarray, ...]]], fps: float) -> Any:

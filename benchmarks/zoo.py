@@ -1,24 +1,30 @@
 """Trains every family that makes videos on the same clips with the same budget, and judges them alike.
 
+    python benchmarks/zoo.py plan [NAME ...] [--core-minutes 60] [--threads 1]
     python benchmarks/zoo.py train [NAME ...] [--core-minutes 60] [--threads 1]
-    python benchmarks/zoo.py score [NAME ...]
+    python benchmarks/zoo.py score [NAME ...] [--device cpu]
+    python benchmarks/zoo.py time [NAME ...]
     python benchmarks/zoo.py page [NAME ...]
 
-``train`` goes on where it was stopped. ``score`` judges what has been trained, and keeps what it finds in
-benchmarks/results; ``page`` prints the table of all that is there, and draws a contact sheet of each that is
-in the folder of the runs into docs/images/zoo.
+``plan`` sets the steps of each, and ``train`` does, too, where that is not done. ``train`` goes on where it
+was stopped. ``score`` judges what has been trained, and keeps what it finds in benchmarks/results; ``time``
+measures how long a clip takes, for which nothing needs to be trained; ``page`` prints the table of all that
+is there, and draws a contact sheet of each that is in the folder of the runs into docs/images/zoo.
 
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
-core-minutes are half an hour of two cores. Where there is a GPU, it is minutes of that. A family's steps are
-set once, by what its first ones take, so that its learning rate ends where the budget does. ``--scenes``:
-clips of one thing or of two.
+core-minutes are half an hour of two cores. Where there is a GPU, it is minutes of that, alone: several may
+be trained on it at the same time once their steps are planned. A family's steps are set once, by what its
+first ones take, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of
+two.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +71,7 @@ SHOWN = {
 #: What clips that MoCoGAN swaps content and motion of are asked for.
 SHAPES, COLOURS = ("ball", "cube", "cone", "torus"), ("red", "blue", "green", "yellow")
 MOTIONS = ("rolls left", "rolls right", "jumps", "falls", "grows", "vanishes")
+TIMES = trials.RESULTS / "zoo" / "time"
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "zoo"
 CLIPS = 16_000
 SAMPLER = {"moving_camera": 0.0, "settings": 0.0, "sequences": 0.0, "speeds": 0.0, "still": 0.12}
@@ -139,11 +146,34 @@ def steps_for(
     name: str | None = None,
 ) -> int:
     """How many steps of a family, with ``more`` changes, the budget pays for; measured once and kept."""
-    return trials.steps_for(
-        place.budget(name or family),
-        lambda steps: recipe_of(place, family, threads, steps, more),
-        core_minutes,
-    )
+    with stand_ins(place, family, threads) as other:
+        return trials.steps_for(
+            place.budget(name or family),
+            lambda steps: recipe_of(other, family, threads, steps, more),
+            core_minutes,
+        )
+
+
+@contextmanager
+def stand_ins(place: Place, family: str, threads: int) -> Iterator[Place]:
+    """A place with the same clips, where what the family needs is there: as it was trained, or untrained."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = Place(Path(folder), place.scenes)
+        other.clips.parent.mkdir(parents=True)
+        other.clips.symlink_to(place.clips.resolve())
+        for needed in FAMILIES[family]:
+            if (place.run(needed) / "model").is_dir():
+                other.run(needed).symlink_to(place.run(needed).resolve())
+            else:
+                export(other, needed, threads)
+        yield other
+
+
+def export(place: Place, family: str, threads: int) -> Path:
+    """The folder of a model as it is before its first step."""
+    from scenewright.training.trainer import Trainer
+
+    return Trainer(recipe_of(place, family, threads, 1), place.run(family)).export()
 
 
 def train(place: Place, family: str, threads: int, core_minutes: float) -> None:
@@ -154,7 +184,7 @@ def train(place: Place, family: str, threads: int, core_minutes: float) -> None:
     trials.train(family, recipe_of(place, family, threads, steps), place.run(family))
 
 
-def generator_of(place: Place, family: str) -> Any:
+def generator_of(place: Place, family: str, device: str = "cpu") -> Any:
     """What has been trained, or the ceiling; None where nothing has."""
     from scenewright.generation.loading import load_generator
 
@@ -163,14 +193,14 @@ def generator_of(place: Place, family: str) -> Any:
 
         return Oracle((64, 64), 16, 8.0)
     folder = place.run(family) / "model"
-    return load_generator(folder) if folder.is_dir() else None
+    return load_generator(folder, device) if folder.is_dir() else None
 
 
-def score(place: Place, family: str, prompts: int) -> dict[str, Any] | None:
-    """All that the page says of a family: values with 95 % intervals."""
+def score(place: Place, family: str, prompts: int, device: str) -> dict[str, Any] | None:
+    """What the page says of a family's clips: values with 95 % intervals."""
     from scenewright.evaluation.metric import distances, measured, world_core
 
-    generator = generator_of(place, family)
+    generator = generator_of(place, family, device)
     if generator is None:
         return None
     sections = (SECTIONS[place.scenes],)
@@ -182,11 +212,22 @@ def score(place: Place, family: str, prompts: int) -> dict[str, Any] | None:
     }.items():
         found[name.removeprefix(f"{sections[0]}/")] = [value.value, value.low, value.high]
     found["diversity"] = diversity(generator, sections[0])
-    found |= trials.cost(generator, "a red ball rolls left")
     if family == "moco-gan":
         found["swap"] = swapped_scores(generator)
     budget = None if family == CEILING else place.budget(family)
     trials.keep(place.scores / f"{family}.json", found, budget)
+    return found
+
+
+def time_clips(place: Place, family: str, threads: int) -> dict[str, float]:
+    """What :func:`trials.cost` says of the family; an untrained network takes as long as a trained one."""
+    from scenewright.generation.loading import load_generator
+
+    generator = generator_of(place, family)
+    with stand_ins(place, family, threads) if generator is None else nullcontext() as other:
+        generator = generator or load_generator(export(other, family, threads))
+        found = trials.cost(generator, "a red ball rolls left")
+    trials.keep(TIMES / f"{family}.json", found)
     return found
 
 
@@ -258,7 +299,7 @@ def sheet(place: Place, family: str) -> Path | None:
 
 def table(place: Place, families: list[str]) -> str:
     """The page's table, in Markdown, of what has been scored."""
-    rows = trials.kept(place.scores, families)
+    rows, times = trials.kept(place.scores, families), trials.kept(TIMES, families)
     names = ["mean", *(name for name in ATTRIBUTES if any(name in row for row in rows.values()))]
     titles = ["all facts" if name == "mean" else name for name in names]
     titles += ["Fréchet", "warping error", "diversity", "s a clip", "M parameters"]
@@ -266,13 +307,16 @@ def table(place: Place, families: list[str]) -> str:
     for family, row in rows.items():
         cells = [trials.percent(row.get(name)) for name in names]
         cells += [_negated(row.get("minus-frechet"), 0), _negated(row.get("minus-warping-error"), 4)]
-        cells += [trials.number(row.get("diversity")), f"{row['seconds']:.2f}", f"{row['parameters']:.1f}"]
+        cells.append(trials.number(row.get("diversity")))
+        for name, digits in (("seconds", 2), ("parameters", 1)):
+            cells.append(f"{times[family][name]:.{digits}f}" if family in times else "")
         lines.append([family, *cells])
     text = trials.markdown(titles, lines)
     if swap := rows.get("moco-gan", {}).get("swap"):
         cells = ["moco-gan, swapped", *(trials.percent(swap[n]) for n in ("colour", "shape", "motion"))]
         text += "\n\n" + trials.markdown(["A's colour", "A's shape", "B's motion"], [cells])
-    return f"{text}\n\n{trials.budgets(rows)}"
+    on = sorted({row["made_with"]["processor"] for row in times.values()})
+    return f"{text}\n\n{trials.budgets(rows)}\nA clip was timed on all cores of {', '.join(on)}."
 
 
 def _negated(value: list[float] | None, digits: int) -> str:
@@ -281,12 +325,13 @@ def _negated(value: list[float] | None, digits: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("train", "score", "page"))
+    parser.add_argument("what", choices=("plan", "train", "score", "time", "page"))
     parser.add_argument("families", nargs="*", metavar="NAME", help=f"[default: all: {', '.join(FAMILIES)}]")
     parser.add_argument("--scenes", choices=tuple(SCENES), default="one")
     parser.add_argument("--core-minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prompts", type=int, default=96, help="to score by")
+    parser.add_argument("--device", default="cpu", help="to make the clips on that are scored")
     parser.add_argument("--folder", type=Path, default=Path("runs/zoo-benchmark"))
     options = parser.parse_args()
     known = [*FAMILIES, CEILING]
@@ -294,11 +339,17 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     place = Place(options.folder, options.scenes)
     chosen = options.families or known
-    if options.what == "train":
+    if options.what in ("plan", "train", "time"):
         make_clips(place, options.threads)
+    if options.what in ("plan", "train"):
         for family in chosen:
-            if family != CEILING:
+            if family == CEILING:
+                continue
+            if options.what == "train":
                 train(place, family, options.threads, options.core_minutes)
+            else:
+                steps = steps_for(place, family, options.threads, options.core_minutes)
+                print(f"{family}: {steps} steps", flush=True)
         return
     makers = [family for family in chosen if family not in HELPERS]
     if options.what == "page":
@@ -307,7 +358,10 @@ def main() -> None:
         print(table(place, makers))
         return
     for family in makers:
-        found = score(place, family, options.prompts)
+        if options.what == "time":
+            print(f"{family}: {json.dumps(time_clips(place, family, options.threads))}", flush=True)
+            continue
+        found = score(place, family, options.prompts, options.device)
         print(f"{family}: {'not trained yet' if found is None else json.dumps(found)}", flush=True)
 
 

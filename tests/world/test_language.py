@@ -593,7 +593,15 @@ FORMS = {
 def _has_form(name: str, text: str) -> bool:
     if name == "attribute_sentence":
         text = re.sub(r"the (?:floor|ground|sky|scene|camera) (?:is|are) [a-z ]+", "", text)
+    if name == "apposed_attributes":
+        text = re.sub(rf"\b(?:it|they) (?:is|are) (?:{_ADJECTIVES})[^.]*", "", text)
     return re.search(FORMS[name], text) is not None
+
+
+def test_training_text_describes_what_it_has_named_as_it(train_captions):
+    described = re.compile(rf"[.] (?:it is|they are) (?:{_ADJECTIVES}|made|with)\b")
+    found = [text for text in train_captions if described.search(text.lower())]
+    assert len(found) > 0.005 * len(train_captions)
 
 
 def test_forms_cover_the_templates():

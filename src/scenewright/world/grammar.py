@@ -67,12 +67,15 @@ class _Writer(Phrases):
         staged = len(self.plan.stages) > 1
         self.progressive = not staged and self.random() < 0.35
         self.bare = not held_out and not staged and self.random() < 0.14
+        if self.bare:
+            self.unsaid = set()
         if self.plan.stages and not self.bare and self.random() < 0.12:
             everyone = len(self.plan.mentioned()) == len(self.entities)
             attributive = any(clause.attributive for clause in self.plan.clauses)
             self.definite = everyone and not attributive and told_apart(self.entities)
         #: The statement to which what concerns the whole scene is added.
         self.link_at = 0
+        self.described_last = False
 
     # -------------------------------------------------------------------------------------------- clauses
 
@@ -238,10 +241,17 @@ class _Writer(Phrases):
             return names
         return f"there {self.be((indices[0],))} {names}"
 
-    def _attribute_sentence(self, index: int) -> str:
-        name = self.noun_phrase(index)
-        self.unsaid = set()
-        return f"{name} {self.be((index,))} {self.join(self.words_for(index).full)}"
+    def _attribute_sentences(self) -> list[str]:
+        """What had been left unsaid: of the one that was named last, "it is large and red"."""
+        sentences = []
+        for index in self.unsaid:
+            subject = (index,)
+            name = self.noun_phrase(index)
+            if self.template is None:
+                name = "they" if self.plural(subject) else "it"
+            self.unsaid = set()
+            sentences.append(f"{name} {self.be(subject)} {self.join(self.words_for(index).full)}")
+        return sentences
 
     def _same_time(self, clauses: list[Clause], *, opening: bool) -> list[str]:
         """Clauses of one stage, as sentences without capitals and stops."""
@@ -350,6 +360,10 @@ class _Writer(Phrases):
         statements += self._place_sentences()
         if rest:
             statements.append(self._existence(rest))
+        if self.template is None:
+            described = self._attribute_sentences()
+            self.described_last = bool(described)
+            statements += described
         if self.template == "scene_frame":
             comma = "" if statements[0].startswith("there ") else ","
             statements[0] = f"in the scene{comma} {statements[0]}"
@@ -357,7 +371,7 @@ class _Writer(Phrases):
             statements[0] = self.choose(("a video of ", "a clip of ")) + statements[0]
         self._add_setting(statements)
         self._add_camera(statements)
-        statements += [self._attribute_sentence(index) for index in self.unsaid]
+        statements += self._attribute_sentences()
         return self._finish(statements)
 
     def _link_at(self, statements: list[str]) -> int:
@@ -373,7 +387,8 @@ class _Writer(Phrases):
             return
         r = self.random() * (0.7 if self.bare else 1.0)
         if r < 0.6:
-            at = 0 if self.random() < 0.4 else self._link_at(statements)
+            at = self.link_at if self.described_last else self._link_at(statements)
+            at = 0 if self.random() < 0.4 else at
             comma = "," if self.bare else ""
             statements[at] += f"{comma} {' '.join(self.setting_phrases())}"
         elif r < 0.8 and self._may_front(statements):
@@ -397,7 +412,7 @@ class _Writer(Phrases):
         move = self.description.camera
         if move is None:
             return
-        r = self.random()
+        r = self.random() if not self.described_last else 1.0
         at = self._link_at(statements)
         moving, static = bool(self.plan.stages), move.kind == "static"
         if self.bare:

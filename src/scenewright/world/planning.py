@@ -54,7 +54,8 @@ class Clause:
 @dataclass
 class Plan:
     """``stages``: clauses by stage. ``places``: relations with a sentence of their own. ``unsaid``: the
-    entity whose attributes get a sentence of their own, if any."""
+    entity whose attributes get a sentence of their own, if any: "it is large and red", or in a held-out form
+    "the ball is large and red"."""
 
     stages: list[list[Clause]] = field(default_factory=list)
     places: list[Relation] = field(default_factory=list)
@@ -104,7 +105,26 @@ def plan(description: Description, rng: Random, *, held_out: bool) -> Plan:
         plain = len(only.subjects) == 1 and len(only.events) == 1 and not only.targeted
         if plain and event.direction is None and only.mode in ("", "adverbial", "behind_noun"):
             only.attributive = True
+    if not held_out:
+        made.unsaid = _described_last(made, description, rng)
     return made
+
+
+def _described_last(made: Plan, description: Description, rng: Random) -> int | None:
+    """The entity that the text ends with and may then describe as "it", sometimes."""
+    clauses, entities = made.clauses, description.entities
+    if len(clauses) > 1 or made.places or (clauses and len(clauses[0].subjects) > 1):
+        return None
+    if clauses and (clauses[0].attributive or clauses[0].targeted or clauses[0].mode == "companion"):
+        return None
+    if len(entities) > 1 and len(made.mentioned()) < len(entities):
+        return None
+    index = clauses[0].subjects[0] if clauses else 0
+    entity = entities[index]
+    described = entity.color or entity.size or entity.material
+    if not described or not _only_of_its_shape(index, entities):
+        return None
+    return index if rng.random() < 0.2 else None
 
 
 def _clauses(events: list[Event], rng: Random) -> list[Clause]:

@@ -133,6 +133,8 @@ class TextToVideoFamily(Family):
     def encode_text(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         if self.embedder is not None:
             known = self._words
+            if self.device.type != "cpu" and not known:
+                return self.embedder.embed_together(texts)
             return padded([known[t] if t in known else self.embedder.embed(t) for t in texts])
         return self.tokenizer.batch(texts, self._config.text.max_tokens, multiple=32)
 
@@ -152,7 +154,8 @@ class TextToVideoFamily(Family):
 
     def show(self, batch: Batch, inputs: Inputs) -> Inputs:
         if inputs.known is not None:
-            inputs = replace(inputs, given=given_input(batch.frames, inputs.known))
+            known = inputs.known.to(self.device)
+            inputs = replace(inputs, given=given_input(batch.frames.to(self.device), known))
         if inputs.led is not None and batch.layouts is not None:
             assert self._config.layout is not None
             features = torch.stack([self._config.layout.encode(layout) for layout in batch.layouts])
