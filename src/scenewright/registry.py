@@ -148,6 +148,7 @@ metrics: Registry[Any] = Registry(
         "world-core": "scenewright.evaluation.metric:world_core",
         "measures": "scenewright.evaluation.metric:measured",
         "distances": "scenewright.evaluation.metric:distances",
+        "plans": "scenewright.evaluation.plans:plans",
         "reconstruction": "scenewright.evaluation.reconstruction:reconstruction",
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,14 +28,20 @@ def world_core(
         ValueError: a section that the suite does not have, or no prompts.
     """
     asked, clips = _made(pipeline, sections, prompts)
-    texts = [p.text for p in asked]
-    answers: dict[str, list[tuple[bool, str]]] = {}
-    for prompt, items in zip(asked, read_and_score(texts, [c.frames for c in clips]), strict=True):
+    return intervals(asked, read_and_score([p.text for p in asked], [c.frames for c in clips]))
+
+
+def intervals(
+    asked: Sequence[SuitePrompt], answers: Sequence[Mapping[str, Sequence[bool]]]
+) -> dict[str, Interval]:
+    """``SECTION/ATTRIBUTE`` and ``mean`` of what :func:`.exact.score` says of each prompt."""
+    found: dict[str, list[tuple[bool, str]]] = {}
+    for prompt, items in zip(asked, answers, strict=True):
         for attribute in ATTRIBUTES:
             for right in items[attribute]:
-                answers.setdefault(f"{prompt.section}/{attribute}", []).append((right, prompt.id))
-                answers.setdefault("mean", []).append((right, prompt.id))
-    return {name: bootstrap_interval(*zip(*found, strict=True)) for name, found in answers.items()}
+                found.setdefault(f"{prompt.section}/{attribute}", []).append((right, prompt.id))
+                found.setdefault("mean", []).append((right, prompt.id))
+    return {name: bootstrap_interval(*zip(*pairs, strict=True)) for name, pairs in found.items()}
 
 
 def measured(
