@@ -24,7 +24,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ SHOWN = {
         "a pink pyramid spins and a black ball bounces",
     ),
 }
+#: What is asked for while a clip is timed.
+TIMED = "a red ball rolls left"
 #: What clips that MoCoGAN swaps content and motion of are asked for.
 SHAPES, COLOURS = ("ball", "cube", "cone", "torus"), ("red", "blue", "green", "yellow")
 MOTIONS = ("rolls left", "rolls right", "jumps", "falls", "grows", "vanishes")
@@ -223,10 +225,11 @@ def time_clips(place: Place, family: str, threads: int) -> dict[str, float]:
     """What :func:`trials.cost` says of the family; an untrained network takes as long as a trained one."""
     from scenewright.generation.loading import load_generator
 
-    generator = generator_of(place, family)
-    with stand_ins(place, family, threads) if generator is None else nullcontext() as other:
-        generator = generator or load_generator(export(other, family, threads))
-        found = trials.cost(generator, "a red ball rolls left")
+    found = None
+    if (generator := generator_of(place, family)) is None:
+        with stand_ins(place, family, threads) as other:
+            found = trials.cost(load_generator(export(other, family, threads)), TIMED)
+    found = found or trials.cost(generator, TIMED)
     trials.keep(TIMES / f"{family}.json", found)
     return found
 
