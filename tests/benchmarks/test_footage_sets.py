@@ -161,7 +161,7 @@ class Told:
         self.tokenizer, self.config = self, self
         self.text, self.max_tokens = self, 8
         self.model = self
-        self.noise_shape = (3,)
+        self.noise_shape, self.device = (3,), torch.device("cpu")
 
     def batch(self, texts, most):
         return torch.tensor([[len(text)] for text in texts]), torch.ones(2, 1, dtype=torch.bool)

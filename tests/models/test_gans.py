@@ -76,7 +76,7 @@ def test_it_learns_a_handful_of_clips(name, tmp_path):
     found = learned(
         tmp_path,
         handful(tmp_path, facts=FACTS.get(name, ())),
-        {"moco-gan": 600, "text2video-gan": 260}.get(name, 350),
+        {"moco-gan": 750, "text2video-gan": 260}.get(name, 350),
         network=network,
         objective=JudgedConfig(
             r1=0.1, r1_every=4 if name == "text2video-gan" else 2, reconstruction=10.0, **settings

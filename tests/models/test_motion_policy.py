@@ -201,7 +201,7 @@ def trained(tmp_path_factory):
     found = learned(
         folder,
         data,
-        250,
+        320,
         (Stage(steps=30, batch=CLIPS, data=data, objective=rewards),),
         network=NETWORK,
         objective=RegressionConfig(penalties={"imitation": 0.03}),
