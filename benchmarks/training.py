@@ -36,7 +36,7 @@ from scenewright.models.flow_transformer import FlowTransformer, FlowTransformer
 from scenewright.training.config import Stage, TrainingRecipe
 
 BATCH, WORDS = 16, 32
-#: Of the network of ``large``: 304 million parameters without the text encoder.
+#: Of the network of ``large``: 309 million parameters without the text encoder.
 LARGE = {"channels": 16, "patch": (1, 2, 2), "width": 1024, "layers": 14, "heads": 16}
 LARGE |= {"num_frames": 4, "height": 64, "width_pixels": 64, "given_frames": 0}
 
@@ -44,11 +44,14 @@ LARGE |= {"num_frames": 4, "height": 64, "width_pixels": 64, "given_frames": 0}
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=[*SECTIONS][:-1])
+    parser.add_argument(
+        "--only", nargs="+", choices=list(SECTIONS), default=[n for n in SECTIONS if n != "large"]
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--blocks", nargs="+", choices=("eager", "compiled"), default=["eager", "compiled"])
+    kinds = ("eager", "compiled")
+    parser.add_argument("--blocks", nargs="+", choices=kinds, default=kinds, help="of step and large")
     parser.add_argument("--device", default="cpu", help="of step and large: cpu or cuda")
     parser.add_argument("--batch", type=int, default=BATCH, help="of step; large has an eighth")
     parser.add_argument("--process-of", type=Path, help=argparse.SUPPRESS)
@@ -82,7 +85,7 @@ def large(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _beside(options: argparse.Namespace, config: FlowTransformerConfig, batch: int) -> list[dict[str, Any]]:
-    from scenewright.training.planning.hardware import GPUS
+    from scenewright.training.planning.hardware import gpu_of
 
     device = torch.device(options.device)
     peak = measured_peak(options.device, "bfloat16")
@@ -113,8 +116,7 @@ def _beside(options: argparse.Namespace, config: FlowTransformerConfig, batch: i
         row["peak (GFLOP/s)"] = peak / 1e9
         if device.type == "cuda":
             row["gpu"] = torch.cuda.get_device_name()
-            sheet = next((gpu for name, gpu in GPUS.items() if name in row["gpu"].lower()), None)
-            if sheet is not None:
+            if (sheet := gpu_of(device)) is not None:
                 row["ours (of data sheet)"] = gflop["ours"] * 1e9 / row["ours (s)"] / sheet.bfloat16
         rows.append(row)
     return rows
@@ -364,8 +366,13 @@ def _line(row: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
 
 
-SECTIONS = {"step": step, "input": input_, "processes": processes, "checkpoints": checkpoints}
-SECTIONS["large"] = large
+SECTIONS = {
+    "step": step,
+    "large": large,
+    "input": input_,
+    "processes": processes,
+    "checkpoints": checkpoints,
+}
 
 
 if __name__ == "__main__":

@@ -225,11 +225,11 @@ def time_clips(place: Place, family: str, threads: int) -> dict[str, float]:
     """What :func:`trials.cost` says of the family; an untrained network takes as long as a trained one."""
     from scenewright.generation.loading import load_generator
 
-    found = None
-    if (generator := generator_of(place, family)) is None:
+    if (generator := generator_of(place, family)) is not None:
+        found = trials.cost(generator, TIMED)
+    else:
         with stand_ins(place, family, threads) as other:
             found = trials.cost(load_generator(export(other, family, threads)), TIMED)
-    found = found or trials.cost(generator, TIMED)
     trials.keep(TIMES / f"{family}.json", found)
     return found
 

@@ -241,17 +241,13 @@ class _Writer(Phrases):
             return names
         return f"there {self.be((indices[0],))} {names}"
 
-    def _attribute_sentences(self) -> list[str]:
-        """What had been left unsaid: of the one that was named last, "it is large and red"."""
-        sentences = []
-        for index in self.unsaid:
-            subject = (index,)
-            name = self.noun_phrase(index)
-            if self.template is None:
-                name = "they" if self.plural(subject) else "it"
-            self.unsaid = set()
-            sentences.append(f"{name} {self.be(subject)} {self.join(self.words_for(index).full)}")
-        return sentences
+    def _attribute_sentence(self, index: int) -> str:
+        """What was left unsaid: "it is large and red" of what was named last, or in the held-out form."""
+        name = self.noun_phrase(index)
+        if self.template is None:
+            name = self.pronoun((index,))
+        self.unsaid = set()
+        return f"{name} {self.be((index,))} {self.join(self.words_for(index).full)}"
 
     def _same_time(self, clauses: list[Clause], *, opening: bool) -> list[str]:
         """Clauses of one stage, as sentences without capitals and stops."""
@@ -361,9 +357,8 @@ class _Writer(Phrases):
         if rest:
             statements.append(self._existence(rest))
         if self.template is None:
-            described = self._attribute_sentences()
-            self.described_last = bool(described)
-            statements += described
+            self.described_last = bool(self.unsaid)
+            statements += [self._attribute_sentence(index) for index in self.unsaid]
         if self.template == "scene_frame":
             comma = "" if statements[0].startswith("there ") else ","
             statements[0] = f"in the scene{comma} {statements[0]}"
@@ -371,7 +366,7 @@ class _Writer(Phrases):
             statements[0] = self.choose(("a video of ", "a clip of ")) + statements[0]
         self._add_setting(statements)
         self._add_camera(statements)
-        statements += self._attribute_sentences()
+        statements += [self._attribute_sentence(index) for index in self.unsaid]
         return self._finish(statements)
 
     def _link_at(self, statements: list[str]) -> int:

@@ -125,8 +125,11 @@ class Phrases:
     def subject(self, subjects: Sequence[int]) -> str:
         """Subjects joined by commas and "and", or a pronoun for the last clause's subjects."""
         if self.last == tuple(subjects) and self.random() < 0.6:
-            return "they" if self.plural(subjects) else "it"
+            return self.pronoun(subjects)
         return self.join([self.noun_phrase(i) for i in subjects])
+
+    def pronoun(self, subjects: Sequence[int]) -> str:
+        return "they" if self.plural(subjects) else "it"
 
     @staticmethod
     def join(parts: Sequence[str]) -> str:

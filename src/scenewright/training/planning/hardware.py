@@ -209,12 +209,17 @@ def find_gpu(name: str) -> Gpu:
     raise ValueError(f"there is no processor {name!r} in the table; {hint}known: {', '.join(GPUS)}")
 
 
+def gpu_of(device: torch.device) -> Gpu | None:
+    """The table's entry of a GPU in this machine; None where it has none."""
+    words = torch.cuda.get_device_name(device).lower().split()
+    return next((gpu for name, gpu in GPUS.items() if name in words), None)
+
+
 def usual_watts(device: torch.device) -> float:
     """Power that ``device`` and its share of the machine around it draw, by the table: a GPU that it
     does not have counts as a large one, and a CPU by the threads that are used."""
     if device.type != "cuda":
         server = GPUS["cpu"]
         return (server.watts + server.host_watts) / _SERVER_CORES * torch.get_num_threads()
-    words = torch.cuda.get_device_name(device).lower().split()
-    gpu = next((gpu for name, gpu in GPUS.items() if name in words), GPUS["h100"])
+    gpu = gpu_of(device) or GPUS["h100"]
     return gpu.watts + gpu.host_watts
