@@ -76,6 +76,7 @@ def test_overlay_blends_and_difference_subtracts(
 
 def test_a_video_does_not_differ_from_itself(open_page: Any, pair: tuple[str, str]) -> None:
     page = open_page(f"compare?a={pair[0]}&b={pair[0]}")
+    expect(page.locator("canvas")).to_have_count(2)
     page.keyboard.press("d")
     expect(page.locator(".compare-modes p")).to_have_text("Mean difference 0 of 255")
 
