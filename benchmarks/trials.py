@@ -78,10 +78,8 @@ def steps_for(file: Path, recipe: Callable[[int], Any], core_minutes: float) -> 
     seconds = seconds_a_step(recipe)
     steps = max(1, int(core_minutes * 60 / seconds))
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps({"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}) + "\n",
-        "utf-8",
-    )
+    found = {"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}
+    file.write_text(json.dumps({**found, "precision": recipe(steps).precision}) + "\n", "utf-8")
     return steps
 
 
@@ -193,7 +191,8 @@ def budgets(rows: dict[str, dict[str, Any]]) -> str:
     for name, row in rows.items():
         made = row["made_with"]
         if "steps" in made:
-            on = f"{made['core_minutes']:g} minutes of a core or GPU ({made['processor']})"
+            on = f"{made['core_minutes']:g} minutes of a core or GPU ({made['processor']}"
+            on += f", {made.get('precision', 'float32')})"
             told.setdefault(on, []).append(f"{name} {made['steps']:,}")
     return "\n".join(f"Steps in {on}: {', '.join(names)}." for on, names in told.items())
 

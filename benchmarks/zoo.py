@@ -14,8 +14,10 @@ is there, and draws a contact sheet of each that is in the folder of the runs in
 The budget is processor time, so that other work on the machine does not shorten a family's share: 60
 core-minutes are half an hour of two cores. Where there is a GPU, it is minutes of that, alone: several may
 be trained on it at the same time once their steps are planned. A family's steps are set once, by what its
-first ones take, so that its learning rate ends where the budget does. ``--scenes``: clips of one thing or of
-two.
+first ones take, so that its learning rate ends where the budget does. What a family needs to have been
+trained before (a tokenizer, a judge of words) has a third of the budget, and the family the rest.
+
+``--scenes``: clips of one thing or of two.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "moco-gan": (),
     "stack-gan": (),
     "damsm": (),
-    "vilbert": (),
     "attn-gan": ("damsm",),
     "lstm-a3c": ("damsm",),
     "text2video-gan": (),
@@ -52,8 +53,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "flow": (),
     "causal-flow": (),
 }
-#: Those that make no videos.
-HELPERS = {"damsm", "tokenizer", "vilbert"}
+#: Those that make no videos; a third of the budget is for them where a family needs one.
+HELPERS = {"damsm", "tokenizer"}
 #: What stands beside the families: true renders of the prompts, which nothing can beat.
 CEILING = "oracle"
 SECTIONS = {"one": "single", "two": "two-objects"}
@@ -85,10 +86,12 @@ SCENES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is kept; scores apart from runs. ``scenes``: "one" or "two"."""
+    """Where everything is kept; scores apart from runs. ``scenes``: "one" or "two"; ``precision``: what all
+    are trained in."""
 
     root: Path
     scenes: str
+    precision: str = "float32"
 
     @property
     def clips(self) -> Path:
@@ -118,7 +121,7 @@ def recipe_of(place: Place, family: str, threads: int, steps: int, more: Sequenc
     from scenewright.config import load_recipe
     from scenewright.training.config import TrainingRecipe
 
-    changes = [f"threads={threads}", "workers=0", "checkpoint_every=100"]
+    changes = [f"threads={threads}", f"precision={place.precision}", "workers=0", "checkpoint_every=100"]
     changes += ["sample_every=100000", "log_every=10"]
     plain, end = load_recipe(TrainingRecipe, f"zoo/{family}"), 0
     for index, stage in enumerate(plain.stages):
@@ -134,7 +137,7 @@ def recipe_of(place: Place, family: str, threads: int, steps: int, more: Sequenc
         # As many workers as others have threads; one has its updates at once.
         changes += [f"stages.1.objective.workers={threads}"]
         changes += ["stages.1.objective.updates=1"] if threads == 1 else []
-    if "tokenizer" in FAMILIES[family]:
+    if "tokenizer" in FAMILIES.get(family, ()):
         changes.append(f"autoencoder={place.run('tokenizer') / 'model'}")
     return load_recipe(TrainingRecipe, f"zoo/{family}", [*changes, *more])
 
@@ -147,23 +150,29 @@ def steps_for(
     more: Sequence[str] = (),
     name: str | None = None,
 ) -> int:
-    """How many steps of a family, with ``more`` changes, the budget pays for; measured once and kept."""
+    """How many steps of a family, with ``more`` changes, its share of the budget pays for; measured once and
+    kept."""
     with stand_ins(place, family, threads) as other:
         return trials.steps_for(
             place.budget(name or family),
             lambda steps: recipe_of(other, family, threads, steps, more),
-            core_minutes,
+            core_minutes * share(family),
         )
+
+
+def share(family: str) -> float:
+    """Of the budget: what a family needs to have been trained before is paid for from its own."""
+    return 1 / 3 if family in HELPERS else 2 / 3 if FAMILIES.get(family) else 1.0
 
 
 @contextmanager
 def stand_ins(place: Place, family: str, threads: int) -> Iterator[Place]:
     """A place with the same clips, where what the family needs is there: as it was trained, or untrained."""
     with tempfile.TemporaryDirectory() as folder:
-        other = Place(Path(folder), place.scenes)
+        other = replace(place, root=Path(folder))
         other.clips.parent.mkdir(parents=True)
         other.clips.symlink_to(place.clips.resolve())
-        for needed in FAMILIES[family]:
+        for needed in FAMILIES.get(family, ()):
             if (place.run(needed) / "model").is_dir():
                 other.run(needed).symlink_to(place.run(needed).resolve())
             else:
@@ -333,6 +342,7 @@ def main() -> None:
     parser.add_argument("--scenes", choices=tuple(SCENES), default="one")
     parser.add_argument("--core-minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="to train in")
     parser.add_argument("--prompts", type=int, default=96, help="to score by")
     parser.add_argument("--device", default="cpu", help="to make the clips on that are scored")
     parser.add_argument("--folder", type=Path, default=Path("runs/zoo-benchmark"))
@@ -340,7 +350,7 @@ def main() -> None:
     known = [*FAMILIES, CEILING]
     if unknown := set(options.families) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
-    place = Place(options.folder, options.scenes)
+    place = Place(options.folder, options.scenes, options.precision)
     chosen = options.families or known
     if options.what in ("plan", "train", "time"):
         make_clips(place, options.threads)

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch.nn import functional as F
 
 from scenewright.models.blocks.attention import Attention, attend
 from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.norm import RMSNorm, rms_norm
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, rotate, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
 
@@ -111,3 +113,34 @@ def test_dropout_zeroes_values_and_stochastic_depth_whole_branches():
 def test_stochastic_depth_grows_with_depth():
     assert linear_depth_rates(0.4, 5) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert linear_depth_rates(0.4, 1) == [0]
+
+
+@pytest.mark.parametrize("width", [8, 192])
+def test_rms_norm_and_its_gradient_are_those_of_pytorch(width):
+    torch.manual_seed(0)
+    ours, theirs = RMSNorm(width, eps=1e-6).double(), torch.nn.RMSNorm(width, eps=1e-6).double()
+    torch.nn.init.normal_(ours.weight)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(3, 5, width, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn_like(x)
+    found, expected = ours(x), theirs(x)
+    torch.testing.assert_close(found, expected)
+    for mine, right in zip(
+        torch.autograd.grad(found, (x, ours.weight), direction),
+        torch.autograd.grad(expected, (x, theirs.weight), direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, right)
+    torch.testing.assert_close(rms_norm(x), F.rms_norm(x, (width,), eps=1e-6))
+
+
+def test_rms_norm_stays_in_the_precision_of_its_input_with_the_mean_in_float32():
+    torch.manual_seed(0)
+    norm = RMSNorm(64, eps=1e-6)
+    x = 1000 * torch.randn(7, 64).bfloat16()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = norm(x)
+        norm(x.requires_grad_()).sum().backward()
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), norm(x.float()), atol=0.0, rtol=0.02)

@@ -24,6 +24,7 @@ from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.convolution import ConditionalNorm, FrameConv, ResidualBlock
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.denoiser import Denoiser
 from scenewright.models.noise import variance_preserving
@@ -242,7 +243,7 @@ class Look(nn.Module):
 
     def __init__(self, channels: int, heads: int, text_width: int | None = None) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(channels, eps=1e-6)
+        self.norm = RMSNorm(channels, eps=1e-6)
         self.attention = Attention(channels, heads, text_width)
         zeros(self.attention.out)
 

@@ -23,6 +23,7 @@ from scenewright.config import Config
 from scenewright.models.blocks.attention import Attention, KeyValueCache
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.patches import patchify, unpatchify
 from scenewright.models.blocks.positions import grid_coordinates, rotary_angles, sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout, linear_depth_rates
@@ -183,7 +184,7 @@ class FlowTransformer(Denoiser):
             )
             for depth in linear_depth_rates(config.stochastic_depth, config.layers)
         )
-        self.out_norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
+        self.out_norm = RMSNorm(width, eps=1e-6, elementwise_affine=False)
         self.out_modulation = zeros(nn.Linear(width, 2 * width))
         self.patch_out = zeros(nn.Linear(width, patch_width))
 
@@ -246,9 +247,9 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.drop = drop
-        self.norm = nn.RMSNorm(width, eps=1e-6, elementwise_affine=False)
+        self.norm = RMSNorm(width, eps=1e-6, elementwise_affine=False)
         self.attention = Attention(width, heads)
-        self.cross_norm = nn.RMSNorm(width, eps=1e-6)
+        self.cross_norm = RMSNorm(width, eps=1e-6)
         self.cross_attention = Attention(width, heads, context_width=text_width)
         self.mlp = SwiGLU(width, hidden)
         self.modulation: nn.Module = zeros(nn.Linear(width, 6 * width))

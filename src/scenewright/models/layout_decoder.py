@@ -22,6 +22,7 @@ from torch import nn
 from scenewright.config import Config
 from scenewright.models.blocks.decoder import DecoderLayer
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout
 from scenewright.models.blocks.transformer import TransformerLayer
@@ -90,7 +91,7 @@ class LayoutDecoder(nn.Module):
         width = config.width
         self.words_in = nn.Linear(config.text.width, width)
         self.text = _Stack(TransformerLayer(width, config.heads) for _ in range(config.text_layers))
-        self.text_norm = nn.RMSNorm(width, eps=1e-6)
+        self.text_norm = RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.3)
 
         options = config.choices.values()
@@ -98,7 +99,7 @@ class LayoutDecoder(nn.Module):
         for embedding in self.chosen.parameters():
             nn.init.normal_(embedding, std=0.3)
         self.decoder = _Stack(DecoderLayer(width, config.heads, width) for _ in range(config.decoder_layers))
-        self.decoder_norm = nn.RMSNorm(width, eps=1e-6)
+        self.decoder_norm = RMSNorm(width, eps=1e-6)
         self.mixes = nn.ModuleList(nn.Linear(width, width) for _ in options)
         self.heads = nn.ModuleList(nn.Linear(width, count) for count in options)
 
@@ -110,7 +111,7 @@ class LayoutDecoder(nn.Module):
             Block(width, config.heads, hidden, width, BranchDropout(0.0, 0.0), rank=_MODULATION_RANK)
             for _ in range(config.layers)
         )
-        self.out_norm = nn.RMSNorm(width, eps=1e-6)
+        self.out_norm = RMSNorm(width, eps=1e-6)
         self.track_out = zeros(nn.Linear(width, config.layout.track))
 
     def read(self, layout_BNF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

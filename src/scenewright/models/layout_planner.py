@@ -18,6 +18,7 @@ from torch import nn
 
 from scenewright.config import Config
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.positions import sinusoid
 from scenewright.models.blocks.regularisation import BranchDropout
 from scenewright.models.blocks.transformer import TransformerLayer
@@ -52,7 +53,7 @@ class LayoutPlanner(nn.Module):
         self.words_in = nn.Linear(config.text.width, width)
         layers = (TransformerLayer(width, config.heads) for _ in range(config.text_layers))
         self.text_layers = nn.ModuleList(layers)
-        self.text_norm = nn.RMSNorm(width, eps=1e-6)
+        self.text_norm = RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.5)
         self.slot_in = nn.Linear(features, width)
         self.timestep = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
@@ -61,7 +62,7 @@ class LayoutPlanner(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, config.heads, hidden, width, BranchDropout(0.0, 0.0)) for _ in range(config.layers)
         )
-        self.out_norm = nn.RMSNorm(width, eps=1e-6)
+        self.out_norm = RMSNorm(width, eps=1e-6)
         self.slot_out = zeros(nn.Linear(width, features))
 
     def encode_text(

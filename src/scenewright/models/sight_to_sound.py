@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from scenewright.models.blocks.frames import FrameEncoder, FrameNetworkConfig
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.world.hearing import SOUND_KINDS
 from scenewright.world.scene import MATERIALS
@@ -56,7 +57,7 @@ class SightToSound(nn.Module):
         self.layers = nn.ModuleList(
             TransformerLayer(config.width, config.heads) for _ in range(config.layers)
         )
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = RMSNorm(config.width, eps=1e-6)
         self.tell = nn.Linear(config.width, len(SOUND_KINDS) * (6 + len(MATERIALS)))
 
     def forward(self, x_BCTHW: torch.Tensor) -> Sounding:

@@ -18,12 +18,12 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import Field, model_validator
 from torch import nn
-from torch.nn import functional as F
 
 from scenewright.media.mel import FEATURES
 from scenewright.models.blocks.attention import KeyValueCache
 from scenewright.models.blocks.frames import FrameDecoder, FrameEncoder, FrameNetworkConfig
 from scenewright.models.blocks.gaussian import Gaussian
+from scenewright.models.blocks.norm import RMSNorm, rms_norm
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.text_encoder import TextEncoderConfig, build_text_encoder
 
@@ -77,7 +77,7 @@ class SoundToSight(nn.Module):
         self.places = nn.Parameter(torch.randn(config.num_frames, width) * 0.1)
         self.senses = nn.Parameter(torch.randn(2, width) * 0.1)
         self.layers = nn.ModuleList(TransformerLayer(width, config.heads) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.norm = RMSNorm(width, eps=1e-6)
         self.prior = Recurrent(width, width, 2 * config.latents)
         self.posterior = Recurrent(2 * width, width, 2 * config.latents)
         self.predictor = Recurrent(width + config.latents, width, width)
@@ -160,7 +160,7 @@ class SoundToSight(nn.Module):
 
     def _heard(self, sound_BTF: torch.Tensor, first: int) -> torch.Tensor:
         """Tokens (B, T, D) of sound that begins with the frame ``first``."""
-        heard_BTD = F.rms_norm(self.listen(sound_BTF + 1), (self.config.width,))  # silence is 0
+        heard_BTD = rms_norm(self.listen(sound_BTF + 1))  # silence is 0
         return heard_BTD + self.places[first : first + sound_BTF.shape[1]] + self.senses[0]
 
     def _seen(self, vectors_BTD: torch.Tensor, first: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ from pydantic import Field, model_serializer, model_validator
 from torch import nn
 
 from scenewright.config import Config
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.text.pretrained import PretrainedTokenizer, describe
 from scenewright.text.tokenizer import TextTokenizer
@@ -236,7 +237,7 @@ class TextEncoder(TextReader):
         self.layers = nn.ModuleList(
             TransformerLayer(config.width, config.heads) for _ in range(config.layers)
         )
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = RMSNorm(config.width, eps=1e-6)
         nn.init.normal_(self.tokens.weight, std=0.02 * 8)
 
     def forward(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

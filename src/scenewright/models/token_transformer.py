@@ -20,6 +20,7 @@ from torch import nn
 
 from scenewright.config import Config
 from scenewright.models.blocks.attention import KeyValueCache
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.transformer import TransformerLayer
 
 
@@ -86,7 +87,7 @@ class TokenTransformer(nn.Module):
         self.video_places = nn.ParameterList(nn.Parameter(torch.randn(n, width) * 0.02) for n in config.grid)
         self.begin_places = nn.Parameter(torch.randn(2, width) * 0.02)
         self.layers = nn.ModuleList(TransformerLayer(width, config.heads) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.norm = RMSNorm(width, eps=1e-6)
         nn.init.normal_(self.tokens.weight, std=0.1)
 
     def forward(

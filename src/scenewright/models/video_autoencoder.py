@@ -29,6 +29,7 @@ from scenewright.models.blocks.bottlenecks import BottleneckConfig, Code
 from scenewright.models.blocks.causal import CausalBlock, TimeCache, blocks_to_channels, channels_to_blocks
 from scenewright.models.blocks.cosine import CosineCode
 from scenewright.models.blocks.initial import zeros
+from scenewright.models.blocks.norm import rms_norm
 
 
 class VideoAutoencoderConfig(Config):
@@ -233,7 +234,7 @@ class Encoder(nn.Module):
             if index:
                 x = self.down[index - 1](blocks_to_channels(x, (1, 2, 2)))
             x = level(x, cache)
-        x = self.out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
+        x = self.out(rms_norm(x))
         return x + F.pad(code_BTHWZ, (0, x.shape[-1] - code_BTHWZ.shape[-1]))
 
 
@@ -261,5 +262,5 @@ class Decoder(nn.Module):
             x = self.levels[index](x, cache)
             if index:
                 x = channels_to_blocks(self.up[index - 1](x), (1, 2, 2))
-        x = self.patch_out(F.rms_norm(x, x.shape[-1:], eps=1e-6))
+        x = self.patch_out(rms_norm(x))
         return code_BTHWC + channels_to_blocks(x, self.patch)

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
 from scenewright.models.blocks.fusion import CompactBilinear, FusionName
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.patches import patchify
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.matching import Matched, MatchingConfig, MatchingNetwork
@@ -73,7 +74,7 @@ class CoAttentionLayer(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.RMSNorm(width, eps=1e-6) for _ in range(4))
+        self.norms = nn.ModuleList(RMSNorm(width, eps=1e-6) for _ in range(4))
         self.words_look = Attention(width, heads, width)
         self.patches_look = Attention(width, heads, width)
         self.mlps = nn.ModuleList(SwiGLU(width, 8 * width // 3) for _ in range(2))
@@ -113,7 +114,7 @@ class ViLBERT(MatchingNetwork):
         self.patches_own = nn.ModuleList(TransformerLayer(width, heads) for _ in own)
         self.together = nn.ModuleDict({str(n): CoAttentionLayer(width, heads) for n in sorted(self.meets)})
         self.one_stream = nn.ModuleList(TransformerLayer(width, heads) for _ in layers if not len(own))
-        self.norms = nn.ModuleList(nn.RMSNorm(width, eps=1e-6) for _ in range(2))
+        self.norms = nn.ModuleList(RMSNorm(width, eps=1e-6) for _ in range(2))
         self.product = CompactBilinear(width, width, 1024) if config.fusion == "bilinear" else None
         inside = 1024 if self.product is not None else width
         self.judge = nn.Sequential(nn.Linear(inside, width), nn.SiLU(), nn.Linear(width, 1))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from scenewright.models.blocks.norm import RMSNorm
 from scenewright.models.blocks.positions import rotate
 
 
@@ -60,8 +61,8 @@ class Attention(nn.Module):
         self.is_cross = context_width is not None
         self.query = nn.Linear(width, width, bias=False)
         self.key_value = nn.Linear(context_width or width, 2 * width, bias=False)
-        self.query_norm = nn.RMSNorm(width // heads, eps=1e-6)
-        self.key_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.query_norm = RMSNorm(width // heads, eps=1e-6)
+        self.key_norm = RMSNorm(width // heads, eps=1e-6)
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(

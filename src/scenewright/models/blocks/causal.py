@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from scenewright.models.blocks.norm import rms_norm
+
 #: The last input frames of each causal layer: what it needs to go on where it stopped.
 TimeCache = dict[nn.Module, torch.Tensor]
 
@@ -71,7 +73,7 @@ class CausalBlock(nn.Module):
         nn.init.zeros_(self.time.mix.bias)
 
     def forward(self, x_BTHWC: torch.Tensor, cache: TimeCache | None = None) -> torch.Tensor:
-        h_BTHWC = self.space(F.rms_norm(x_BTHWC, x_BTHWC.shape[-1:], eps=1e-6))
+        h_BTHWC = self.space(rms_norm(x_BTHWC))
         return x_BTHWC + self.time(F.silu(h_BTHWC), cache)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from scenewright.models.blocks.attention import Attention
 from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.norm import RMSNorm
 
 
 class DecoderLayer(nn.Module):
@@ -18,11 +19,11 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, text_width: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.attention_norm = RMSNorm(width, eps=1e-6)
         self.attention = Attention(width, heads)
-        self.cross_norm = nn.RMSNorm(width, eps=1e-6)
+        self.cross_norm = RMSNorm(width, eps=1e-6)
         self.cross_attention = Attention(width, heads, context_width=text_width)
-        self.mlp_norm = nn.RMSNorm(width, eps=1e-6)
+        self.mlp_norm = RMSNorm(width, eps=1e-6)
         self.mlp = SwiGLU(width, hidden=8 * width // 3)
 
     def forward(self, x_BLD: torch.Tensor, words_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:

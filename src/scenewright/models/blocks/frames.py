@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from scenewright.config import Config
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv, group_norm
 from scenewright.models.blocks.growth import Growth, growth
+from scenewright.models.blocks.norm import rms_norm
 
 
 class FrameNetworkConfig(Config):
@@ -66,7 +67,7 @@ class FrameEncoder(nn.Module):
             x = down(x)
         x = self.last(x)
         # Else all frames of a clip would begin with almost the same vector.
-        vectors_ND = F.rms_norm(self.vector(F.silu(self.norm(x)).flatten(1)), (self.vector.out_features,))
+        vectors_ND = rms_norm(self.vector(F.silu(self.norm(x)).flatten(1)))
         return vectors_ND, [x, *reversed(maps)]
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from scenewright.models.blocks.attention import Attention, KeyValueCache
 from scenewright.models.blocks.feed_forward import SwiGLU
+from scenewright.models.blocks.norm import RMSNorm
 
 
 class TransformerLayer(nn.Module):
@@ -17,9 +18,9 @@ class TransformerLayer(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.attention_norm = RMSNorm(width, eps=1e-6)
         self.attention = Attention(width, heads)
-        self.mlp_norm = nn.RMSNorm(width, eps=1e-6)
+        self.mlp_norm = RMSNorm(width, eps=1e-6)
         self.mlp = SwiGLU(width, hidden=8 * width // 3)
 
     def forward(

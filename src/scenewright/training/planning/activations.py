@@ -97,7 +97,7 @@ class _Ledger:
         item, text = self.item, config.text
         pixels = config.channels * config.patch[0] * config.patch[1] * config.patch[2]
 
-        final_norm = 4 * spoken * text.width + 4 * spoken + (4 * spoken * text.width if self._cpu else 0)
+        final_norm = self._norm(spoken, text.width, 4, weighted=True)
         pooling = 8 * spoken + 4 * spoken + 4 * b
         words = 0 if self.half else 4 * spoken * text.width
 
@@ -129,7 +129,7 @@ class _Ledger:
             rows, self.tokens, rows, self.tokens, rotated=True, masked=False
         )
         cross = (
-            self._affine_norm(rows, d)
+            Saved(whole=self._norm(rows, d, item, weighted=True))
             + Saved(whole=rows * d * item, apart=spoken * config.text.width * 2 if self.half else 0)
             + self._attention(rows, self.tokens, spoken, self.words, rotated=False, masked=True)
         )
@@ -142,7 +142,7 @@ class _Ledger:
         rows, hidden = self.clips * self.words, 8 * self.config.text.width // 3
         inputs = 2 if self.half else 1
         layer = (
-            self._affine_norm(rows, width) * 2
+            Saved(whole=2 * self._norm(rows, width, 4, weighted=True))
             + Saved(whole=(inputs + 1) * rows * width * item, divided=4 * rows * hidden * item)
             + self._attention(
                 rows, self.words, rows, self.words, rotated=False, masked=True, heads=self.config.text.heads
@@ -150,15 +150,19 @@ class _Ledger:
         )
         return Saved(apart=layer.whole + layer.apart, apart_divided=layer.divided + layer.apart_divided)
 
-    def _affine_norm(self, rows: int, width: int) -> Saved:
-        """Its input in float32 and 1/RMS; from elementary operations also what the weight multiplies."""
-        return Saved(whole=4 * rows * width + 4 * rows + (4 * rows * width if self._cpu else 0))
+    def _norm(self, rows: int, width: int, item: int, *, weighted: bool) -> float:
+        """Bytes of an input with ``item`` bytes an element, and of 1/RMS. CUDA's kernel has both in float32;
+        the elementary operations of a CPU keep 1/RMS in either precision, and what the weight multiplies."""
+        if not self._cpu:
+            return 4 * rows * width + 4 * rows
+        return (2 if weighted else 1) * item * rows * width + (4 if item == 4 else 6) * rows
 
     def _modulated_norm(self, rows: int, width: int) -> Saved:
-        """A norm without weight, then times (1 + scale): its input, 1/RMS, its output, and 1 + scale."""
+        """A norm without weight, then times (1 + scale): what the norm keeps, its output, and 1 + scale."""
         out = 4 if self.cuda_half else self.item
         return Saved(
-            whole=4 * rows * width + 4 * rows + out * rows * width, apart=self.clips * width * self.item
+            whole=self._norm(rows, width, self.item, weighted=False) + out * rows * width,
+            apart=self.clips * width * self.item,
         )
 
     def _attention(
@@ -181,15 +185,13 @@ class _Ledger:
         known = source_rows * width  # elements of the keys, of the values
 
         explicit = self.half and self._cpu and queries * keys <= EXPLICIT_SCORES
-        weighted = 4 if self._cpu else 0  # the normalised values that the norm's weight multiplies
-        query = asked * (4 + weighted) + 4 * rows * heads
-        key = known * weighted + 4 * source_rows * heads
-        if self.half:
-            key += 4 * known  # the float32 copy that is normalised
-            value = 2 * known if explicit and self.clips > 1 else 4 * known  # alone, or beside the keys
+        query = self._norm(rows * heads, width // heads, item, weighted=True)
+        key, value = self._norm(source_rows * heads, width // heads, item, weighted=True), 0.0
+        if self._cpu or not self.half:
+            key += item * known  # one tensor with the values, of which the norm's input is a half
+            value = 2 * known if explicit and self.clips > 1 else 0.0
         else:
-            key += 8 * known  # one tensor with the values
-            value = 0
+            value = 4 * known
         query += asked * item
         key += known * item
         if explicit:
@@ -197,8 +199,8 @@ class _Ledger:
             out = asked * item
         else:
             attended = 4 * self.clips * heads * queries + (self.clips * keys * item if masked else 0)
-            # The CPU's kernel leaves its output in an order that the next layer has to copy.
-            out = asked * item * (2 if self._cpu else 1)
+            # The CPU's kernel leaves rotated queries in an order that the next layer has to copy.
+            out = asked * item * (2 if self._cpu and rotated else 1)
         turning = 0.0
         if rotated:
             turning = 4 * queries * (width // heads // 2) * (4 if self.cuda_half else item)
