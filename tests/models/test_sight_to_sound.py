@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from heard_world import heard_world, source_of
 
 from scenewright.cli.sound import sound as sound_command
 from scenewright.clip import Clip
-from scenewright.data.streams import Batches, StreamConfig
-from scenewright.data.world_source import WorldSource, render_shards
+from scenewright.data.streams import Batches
+from scenewright.data.world_source import render_shards
 from scenewright.evaluation.sound import event_scores
 from scenewright.generation.foley import Foley, load_foley
 from scenewright.generation.loading import ModelError, load_generator
@@ -24,31 +25,12 @@ from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.schedules import ScheduleConfig
 from scenewright.training.trainer import Trainer
 from scenewright.world.hearing import LATE, MATERIAL, ONSET, SOUNDING, STRENGTH, heard
-from scenewright.world.layout import SamplerConfig
 from scenewright.world.physics import simulate
 
 SMALL = {"channels": 32, "least": 16, "width": 64, "layers": 1}
-WORLD = StreamConfig(
-    sampler=SamplerConfig(
-        num_objects=(1, 1),
-        shapes=("cube", "sphere", "cone", "torus"),
-        colors=("red", "green", "blue", "yellow"),
-        sizes=("large",),
-        moving_camera=0,
-        settings=0,
-        sequences=0,
-        speeds=0,
-        still=0.3,
-    ),
-    seed=36,
-    width=32,
-    height=32,
-    num_frames=8,
-    fps=4.0,
-    facts=("sound",),
-)
+WORLD = heard_world(seed=36, frames=8, fps=4.0, still=0.3)
 CLIPS = 4
-SOURCE = WorldSource(**{name: getattr(WORLD, name) for name in WorldSource.model_fields})
+SOURCE = source_of(WORLD)
 
 
 def test_the_loss_cell_by_cell():

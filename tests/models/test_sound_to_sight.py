@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from heard_world import heard_world, source_of
 from PIL import Image
 from torch.distributions import Normal, kl_divergence
 
 from scenewright.cli.generate import generate as generate_command
 from scenewright.clip import Clip, GivenFrame, Prompt, Waveform
-from scenewright.data.streams import Batches, StreamConfig
-from scenewright.data.world_source import WorldSource, render_shards
+from scenewright.data.streams import Batches
+from scenewright.data.world_source import render_shards
 from scenewright.evaluation.fidelity.pixels import psnr
 from scenewright.generation.loading import ModelError, load_generator, load_pipeline, untrained_generator
 from scenewright.generation.sound_to_sight import SoundToSightGenerator
@@ -28,7 +29,6 @@ from scenewright.training.objectives import Inputs, SoundToSightObjective, Sound
 from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.schedules import ScheduleConfig
 from scenewright.training.trainer import Trainer
-from scenewright.world.layout import SamplerConfig
 from scenewright.world.physics import simulate
 from scenewright.world.sound import synthesise
 
@@ -221,32 +221,14 @@ def test_what_sound_does_not_decide_is_drawn(learned):
     assert (down > up + 1).any()
 
 
-WORLD = StreamConfig(
-    sampler=SamplerConfig(
-        num_objects=(1, 1),
-        shapes=("cube", "sphere", "cone", "torus"),
-        colors=("red", "green", "blue", "yellow"),
-        sizes=("large",),
-        moving_camera=0,
-        settings=0,
-        sequences=0,
-        speeds=0,
-        still=0,
-    ),
-    seed=27,
-    width=32,
-    height=32,
-    num_frames=FRAMES,
-    fps=2.5,
-    facts=("sound",),
-)
+WORLD = heard_world(seed=27, frames=FRAMES, fps=2.5, still=0.0)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The folder of a model that has learned four clips of the world, and these."""
     folder = tmp_path_factory.mktemp("sound2sight")
-    source = WorldSource(**{name: getattr(WORLD, name) for name in WorldSource.model_fields})
+    source = source_of(WORLD)
     render_shards(source, folder / "clips", 4, shard_size=4)
     data = WORLD.model_copy(update={"shards": (folder / "clips",)})
     recipe = TrainingRecipe(
@@ -386,7 +368,7 @@ def test_recipes_that_do_not_fit():
 
 def test_batches_have_sound_live_and_from_shards(tmp_path: Path):
     live = Batches(WORLD, 3)[0]
-    source = WorldSource(**{name: getattr(WORLD, name) for name in WorldSource.model_fields})
+    source = source_of(WORLD)
     assert live.sound.shape == (3, FRAMES, FEATURES)
     assert live.sound.dtype == live.events.dtype == torch.float32
     scene = source.scene(1)

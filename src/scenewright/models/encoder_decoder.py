@@ -16,8 +16,8 @@ from typing import Literal
 import torch
 from pydantic import Field, model_validator
 from torch import nn
-from torch.nn import functional as F
 
+from scenewright.models.blocks.attention import masked_softmax
 from scenewright.models.blocks.conv_lstm import ConvLSTMCell
 from scenewright.models.blocks.convolution import Painter, ResidualBlock
 from scenewright.models.direct import DirectConfig, DirectNetwork, EncodedText, Made
@@ -105,4 +105,4 @@ class EncoderDecoder(DirectNetwork):
     ) -> torch.Tensor:
         query_BD = self.query(hidden_BChw.mean((2, 3)))
         scores_BS = self.score(torch.tanh(keys_BSD + query_BD[:, None]))[..., 0]
-        return F.softmax(scores_BS.float().masked_fill(~mask_BS, float("-inf")), -1).to(keys_BSD.dtype)
+        return masked_softmax(scores_BS, mask_BS)

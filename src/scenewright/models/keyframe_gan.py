@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
 
+from scenewright.models.blocks.attention import masked_softmax
 from scenewright.models.blocks.convolution import Painter, ResidualBlock, conv
 from scenewright.models.blocks.drawer import Drawer
 from scenewright.models.blocks.growth import Growth, growth
@@ -151,8 +152,7 @@ class KeyframeGAN(DirectNetwork):
         plans, hidden = [], hidden.tanh()
         for _ in range(self.config.keyframes):
             scores_BS = (self.query(hidden)[:, None] * words_BSD).sum(-1) * words_BSD.shape[-1] ** -0.5
-            weights_BS = scores_BS.float().masked_fill(~mask_BS, float("-inf")).softmax(-1)
-            seen_BD = (weights_BS.to(words_BSD.dtype)[:, None] @ words_BSD)[:, 0]
+            seen_BD = (masked_softmax(scores_BS, mask_BS)[:, None] @ words_BSD)[:, 0]
             hidden, memory = self.planner(seen_BD, (hidden, memory))
             plans.append(torch.cat([hidden, told], -1))
         return torch.stack(plans, 1)

@@ -110,7 +110,12 @@ def attend(
     few = q_BNLK.shape[2] * k_BNSK.shape[2] <= EXPLICIT_SCORES
     if not (few and q_BNLK.device.type == "cpu" and q_BNLK.dtype == torch.bfloat16):
         return F.scaled_dot_product_attention(q_BNLK, k_BNSK, v_BNSK, attn_mask=mask)
-    scores = ((q_BNLK * q_BNLK.shape[-1] ** -0.5) @ k_BNSK.mT).float()
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(-1).to(v_BNSK.dtype) @ v_BNSK
+    scores = (q_BNLK * q_BNLK.shape[-1] ** -0.5) @ k_BNSK.mT
+    return masked_softmax(scores, mask) @ v_BNSK
+
+
+def masked_softmax(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Softmax in float32 over the last axis of ``scores`` (..., S), as weights of their dtype, which are 0
+    where the bool ``mask`` that is broadcast to them is False."""
+    weights = scores.float() if mask is None else scores.float().masked_fill(~mask, float("-inf"))
+    return weights.softmax(-1).to(scores.dtype)

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from scenewright.models.blocks.attention import masked_softmax
+
 
 class Condition(NamedTuple):
     """``value``: (B, E). ``divergence``: (B,), of its distribution from the standard normal one, in nats."""
@@ -48,6 +50,6 @@ class WordAttention(nn.Module):
     def forward(self, x: torch.Tensor, words_BSD: torch.Tensor, mask_BS: torch.Tensor) -> torch.Tensor:
         values_BSC = self.project(words_BSD)
         scores_BLS = x.flatten(2).mT @ values_BSC.mT * x.shape[1] ** -0.5
-        weights_BLS = scores_BLS.float().masked_fill(~mask_BS[:, None], float("-inf")).softmax(-1)
+        weights_BLS = masked_softmax(scores_BLS, mask_BS[:, None])
         self.maps = weights_BLS.detach().mT.unflatten(-1, x.shape[2:])
-        return (weights_BLS.to(x.dtype) @ values_BSC).mT.unflatten(-1, x.shape[2:])
+        return (weights_BLS @ values_BSC).mT.unflatten(-1, x.shape[2:])
