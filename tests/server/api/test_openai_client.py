@@ -158,7 +158,7 @@ def test_what_no_model_can_is_a_typed_error(client: Any, video_file: bytes) -> N
         ({"extra_body": {"fps": "nan"}}, "BadRequestError", "fps"),
         ({"extra_body": {"seed": -1}}, "BadRequestError", "seed"),
         ({"extra_body": {"unheard": 1}}, "BadRequestError", "unheard"),
-        ({"extra_body": {"fast": True}}, "BadRequestError", "fast"),
+        ({"model": "zoo/oracle", "extra_body": {"fast": True}}, "BadRequestError", "fast"),
         ({"extra_body": {"sampler": "magic"}}, "BadRequestError", "sampler"),
         ({"extra_body": {"guidance_scale": 1, "negative_prompt": "x"}}, "BadRequestError", "negative_prompt"),
         ({"model": "zoo/oracle", "extra_body": {"flow_shift": 2}}, "BadRequestError", "flow_shift"),
