@@ -223,13 +223,16 @@ def test_a_budget_is_measured_once(tmp_path):
 def test_scores_are_kept_with_their_budget_and_told_below_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "processor", lambda: "a processor")
     budget = tmp_path / "budget.json"
-    budget.write_text(json.dumps({"core_minutes": 45.0, "steps": 1700, "core_seconds_a_step": 1.5}))
+    made = {"core_minutes": 45.0, "steps": 1700, "core_seconds_a_step": 1.5, "precision": "bfloat16"}
+    budget.write_text(json.dumps(made))
     trials.keep(tmp_path / "flow.json", {"mean": [0.5, 0.4, 0.6]}, budget)
     trials.keep(tmp_path / "real.json", {"mean": [1.0, 1.0, 1.0]})
     rows = trials.kept(tmp_path, ["real", "none", "flow"])
     assert list(rows) == ["real", "flow"]
     assert rows["flow"]["mean"] == [0.5, 0.4, 0.6]
-    assert trials.budgets(rows) == "Steps in 45 minutes of a core or GPU (a processor): flow 1,700."
+    assert trials.budgets(rows) == (
+        "Steps in 45 minutes of a core or GPU (a processor, bfloat16): flow 1,700."
+    )
 
 
 def test_the_processor_is_named_as_the_system_does(tmp_path, monkeypatch):

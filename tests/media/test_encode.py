@@ -1,6 +1,7 @@
 """Encoding: what is in the file, what comes back, and that nothing half-written is ever left."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -319,3 +320,12 @@ def test_the_same_frames_give_the_same_file(tmp_path, suffix, width):
         del other  # what is left in memory is of no account
         files.add(encode(clip, tmp_path / f"a.{suffix}").read_bytes())
     assert len(files) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no policies of scheduling")
+def test_av1_leaves_the_thread_as_it_was(tmp_path):
+    policy = os.sched_getscheduler(0)
+    encode(Clip(np.zeros((4, 64, 64, 3), np.uint8), 8), tmp_path / "a.mp4", codec="av1")
+    found = os.sched_getscheduler(0)
+    os.sched_setscheduler(0, policy, os.sched_param(0))
+    assert found == policy

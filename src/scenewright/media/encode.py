@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -296,6 +297,21 @@ def _crf(encoder: _Encoder, crf: float | None) -> dict[str, str]:
     return {"crf": f"{value:g}"}
 
 
+@contextmanager
+def _priority_kept() -> Iterator[None]:
+    """SVT-AV1, run as root, makes the thread that opens it a real-time one, before which all else on its
+    core has to wait, and leaves it so."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
+
+
 def _output(path: Path, format: str) -> OutputContainer:
     # Matroska and WebM files else have random identifiers.
     options = {"movflags": "+faststart"} if format in ("mp4", "mov") else {"fflags": "+bitexact"}
@@ -319,7 +335,7 @@ def _write_video(
     frames = clip.frames
     if encoder.name == "libx264":
         frames = np.pad(frames, ((0, 0), (0, clip.height % 2), (0, clip.width % 2), (0, 0)), mode="edge")
-    with _output(path, format) as container:
+    with _priority_kept(), _output(path, format) as container:
         container.metadata["comment"] = text
         if clip.caption:
             container.metadata["title"] = clip.caption.encode("utf-8", "replace").decode()
