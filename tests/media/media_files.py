@@ -10,6 +10,8 @@ import av
 import imageio_ffmpeg
 import numpy as np
 
+from scenewright.media.encode import priority_kept
+
 BITS = 8
 
 
@@ -59,7 +61,7 @@ def write_stamped(
     tags: dict[str, int] | None = None,
 ) -> None:
     """Encodes frames with these presentation times. ``tags``: colour attributes of the encoder."""
-    with av.open(str(path), "w") as container:
+    with priority_kept(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pixel_format

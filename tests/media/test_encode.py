@@ -324,8 +324,8 @@ def test_the_same_frames_give_the_same_file(tmp_path, suffix, width):
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no policies of scheduling")
 def test_av1_leaves_the_thread_as_it_was(tmp_path):
-    policy = os.sched_getscheduler(0)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     encode(Clip(np.zeros((4, 64, 64, 3), np.uint8), 8), tmp_path / "a.mp4", codec="av1")
     found = os.sched_getscheduler(0)
-    os.sched_setscheduler(0, policy, os.sched_param(0))
-    assert found == policy
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    assert found == os.SCHED_OTHER

@@ -298,7 +298,7 @@ def _crf(encoder: _Encoder, crf: float | None) -> dict[str, str]:
 
 
 @contextmanager
-def _priority_kept() -> Iterator[None]:
+def priority_kept() -> Iterator[None]:
     """SVT-AV1, run as root, makes the thread that opens it a real-time one, before which all else on its
     core has to wait, and leaves it so."""
     if not hasattr(os, "sched_getscheduler"):
@@ -335,7 +335,7 @@ def _write_video(
     frames = clip.frames
     if encoder.name == "libx264":
         frames = np.pad(frames, ((0, 0), (0, clip.height % 2), (0, clip.width % 2), (0, 0)), mode="edge")
-    with _priority_kept(), _output(path, format) as container:
+    with priority_kept(), _output(path, format) as container:
         container.metadata["comment"] = text
         if clip.caption:
             container.metadata["title"] = clip.caption.encode("utf-8", "replace").decode()
