@@ -14,7 +14,7 @@ from scenewright.studio import static_folder
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 #: Milliseconds that anything on a page may take, on a machine that does other things too.
-PATIENCE = 30_000
+PATIENCE = 60_000
 
 
 @pytest.fixture(scope="session")

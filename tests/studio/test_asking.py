@@ -395,7 +395,7 @@ def test_a_round_of_the_arena_is_blind_until_the_vote(open_page: Any, server: Se
     for n, steps in enumerate(("1", "2")):
         group = page.get_by_role("group", name=f"Contestant {n + 1}")
         group.get_by_label("Name").fill(f"made in {steps}")
-        group.get_by_label("Steps").fill(steps)
+        group.get_by_label("Steps", exact=True).fill(steps)
     page.get_by_label("Name", exact=True).first.fill("Steps")
     page.get_by_role("button", name="Make the arena").click()
     page.get_by_role("link", name="Enter the arena").click()

@@ -47,7 +47,7 @@ def test_a_sentence_becomes_a_video_that_plays(open_page: Any, server: Server) -
     plays(page, ".stage video")
     (made,) = server.videos()
     assert made["status"] == "completed"
-    assert (made["prompt"], made["num_inference_steps"]) == ("a large red metal sphere rolls left", 6)
+    assert (made["prompt"], made["fast"]) == ("a large red metal sphere rolls left", True)
     expect(page.get_by_test_id("announcer")).to_contain_text("Finished: a large red metal sphere")
 
 
