@@ -69,17 +69,17 @@ def seconds_a_step(recipe: Callable[[int], Any]) -> float:
 
 
 def steps_for(file: Path, recipe: Callable[[int], Any], core_minutes: float) -> int:
-    """How many steps of a training the budget pays for; measured once and kept in ``file``. ``recipe``: the
-    training of so many steps."""
+    """How many steps of a training the budget pays for; measured once for each budget and precision, and kept
+    in ``file``. ``recipe``: the training of so many steps."""
+    asked = {"core_minutes": core_minutes, "precision": recipe(1).precision}
     if file.is_file():
         kept = json.loads(file.read_text("utf-8"))
-        if kept["core_minutes"] == core_minutes:
+        if asked.items() <= kept.items():
             return int(kept["steps"])
     seconds = seconds_a_step(recipe)
     steps = max(1, int(core_minutes * 60 / seconds))
     file.parent.mkdir(parents=True, exist_ok=True)
-    found = {"core_minutes": core_minutes, "core_seconds_a_step": seconds, "steps": steps}
-    file.write_text(json.dumps({**found, "precision": recipe(steps).precision}) + "\n", "utf-8")
+    file.write_text(json.dumps({**asked, "core_seconds_a_step": seconds, "steps": steps}) + "\n", "utf-8")
     return steps
 
 

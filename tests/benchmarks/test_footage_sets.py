@@ -6,6 +6,7 @@ import os
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,10 +215,17 @@ def test_a_budget_goes_by_the_quickest_group_of_steps():
     assert trials.quickest(times.tolist()) == 10 / 4
 
 
-def test_a_budget_is_measured_once(tmp_path):
+def test_a_budget_is_measured_once_for_a_time_and_a_precision(tmp_path, monkeypatch):
+    measured = iter((17.0, 10.0, 5.0))
+    monkeypatch.setattr(trials, "seconds_a_step", lambda recipe: next(measured))
     file = tmp_path / "budget.json"
-    file.write_text(json.dumps({"core_minutes": 2.0, "steps": 7, "core_seconds_a_step": 17.0}))
-    assert trials.steps_for(file, pytest.fail, 2.0) == 7
+
+    def steps(minutes: float, precision: str) -> int:
+        return trials.steps_for(file, lambda steps: SimpleNamespace(precision=precision), minutes)
+
+    assert [steps(2.0, "float32") for _ in range(2)] == [7, 7]
+    assert [steps(2.0, "bfloat16") for _ in range(2)] == [12, 12]
+    assert steps(4.0, "bfloat16") == 48
 
 
 def test_scores_are_kept_with_their_budget_and_told_below_the_table(tmp_path, monkeypatch):
