@@ -106,7 +106,7 @@ def test_the_same_seed_plans_the_same_and_another_does_not(family):
         if family is LayoutPlanner:
             planner.network.slot_out.bias[0] = 1
         else:
-            planner.network.heads[0].bias[1] += 1
+            planner.network.heads["there"].bias[1] += 1
     words, mask = torch.randn(2, 4, 256), torch.ones(2, 4, dtype=torch.bool)
     one, again, other = (planner.plan(words, mask, [seed])[0] for seed in (1, 1, 2))
     assert one.labels == again.labels

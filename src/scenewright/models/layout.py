@@ -101,16 +101,14 @@ class LayoutConfig(Config):
         return places
 
 
-def starts_of(
-    tracks_BNU: torch.Tensor, config: LayoutConfig
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where things are when they are there first, each float32 (B, N): the middle column and the lower end of
-    the box, as fractions of the picture, and the depth."""
+def starts_of(tracks_BNU: torch.Tensor, config: LayoutConfig) -> torch.Tensor:
+    """Where things are when they are there first, float32 (B, N, 5): left, top, right and bottom of the box,
+    as fractions of the picture, and the depth."""
     track = tracks_BNU.unflatten(-1, (config.num_frames, _TRACK))
     first = (track != 0).any(-1).float().argmax(-1)[..., None, None].expand(*track.shape[:2], 1, _TRACK)
     middle, spread = (track.new_tensor(v) for v in (_MIDDLE, _SPREAD))
     start = track.gather(2, first)[:, :, 0] * spread + middle
-    return (start[..., 0] + start[..., 2]) / 2, start[..., 3], start[..., 4].exp()
+    return torch.cat([start[..., :4], start[..., 4:].exp()], -1)
 
 
 class LayoutEmbedding(nn.Module):

@@ -28,6 +28,7 @@ from scenewright.models.blocks.regularisation import BranchDropout
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.flow_transformer import Block
 from scenewright.models.layout import LayoutConfig, starts_of
+from scenewright.models.layout_comparisons import OPTIONS, REFERENCES, compared
 from scenewright.models.text_encoder import TextEncoderConfig, by_length, masked_mean
 
 Edges = tuple[float, ...]
@@ -41,6 +42,9 @@ class LayoutDecoderConfig(Config):
 
     Where a thing begins is chosen, too, as one of some ranges: ``columns`` and ``rows`` are the borders of
     those of the middle and of the lower end of its box, in pictures; ``depths`` in units of the scene.
+    ``comparisons``: before that, how it stands to the thing before it and to the first, left or right, nearer
+    or farther, on top or below, is chosen: what a text says of two things in a word. ``half_view``: half
+    the width of the picture at distance 1, for these.
     """
 
     family: Literal["layout-decoder"] = "layout-decoder"
@@ -55,14 +59,18 @@ class LayoutDecoderConfig(Config):
     columns: Edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     rows: Edges = (0.42, 0.52, 0.55, 0.58, 0.61, 0.66, 0.71)
     depths: Edges = (7.4, 8.2, 8.9, 9.6, 10.2)
+    comparisons: bool = True
+    half_view: float = Field(default=0.344, gt=0)
 
     @property
     def choices(self) -> dict[str, int]:
         """How many options each choice of a slot has; the first is whether there is one more thing."""
         places = {"columns": self.columns, "rows": self.rows, "depths": self.depths}
+        pairs = [(to, name) for to in REFERENCES for name in OPTIONS] if self.comparisons else []
         return {
             "there": 2,
             **{name: len(values) for name, values in self.layout.attributes.items()},
+            **{f"{name} of {to}": len(OPTIONS[name]) for to, name in pairs},
             **{name: len(edges) + 1 for name, edges in places.items()},
         }
 
@@ -94,14 +102,14 @@ class LayoutDecoder(nn.Module):
         self.text_norm = RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.3)
 
-        options = config.choices.values()
-        self.chosen = nn.ModuleList(nn.Embedding(count, width) for count in options)
+        options = config.choices
+        self.chosen = nn.ModuleDict({name: nn.Embedding(count, width) for name, count in options.items()})
         for embedding in self.chosen.parameters():
             nn.init.normal_(embedding, std=0.3)
         self.decoder = _Stack(DecoderLayer(width, config.heads, width) for _ in range(config.decoder_layers))
         self.decoder_norm = RMSNorm(width, eps=1e-6)
-        self.mixes = nn.ModuleList(nn.Linear(width, width) for _ in options)
-        self.heads = nn.ModuleList(nn.Linear(width, count) for count in options)
+        self.mixes = nn.ModuleDict({name: nn.Linear(width, width) for name in options})
+        self.heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in options.items()})
 
         self.track_in = nn.Linear(config.layout.track, width)
         self.timestep = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
@@ -122,10 +130,13 @@ class LayoutDecoder(nn.Module):
         labels = layout_BNF[..., 1 : 1 + layout.labels]
         sizes = [len(values) for values in layout.attributes.values()]
         tracks_BNU = layout_BNF[..., 1 + layout.labels :]
-        columns, rows, depths = (v.contiguous() for v in starts_of(tracks_BNU, layout))
+        starts_BNG = starts_of(tracks_BNU, layout)
         choices = [there, *(part.argmax(-1) for part in labels.split(sizes, -1))]
+        if config.comparisons:
+            choices += compared(starts_BNG, there > 0, config.half_view).unbind(-1)
+        columns, rows, depths = starts_BNG[..., [0, 2]].mean(-1), starts_BNG[..., 3], starts_BNG[..., 4]
         for values, edges in ((columns, config.columns), (rows, config.rows), (depths, config.depths)):
-            choices.append(torch.bucketize(values, values.new_tensor(edges)))
+            choices.append(torch.bucketize(values.contiguous(), values.new_tensor(edges)))
         return torch.stack(choices, -1) * there[..., None], tracks_BNU
 
     def write(self, choices_BNA: torch.Tensor, tracks_BNU: torch.Tensor) -> torch.Tensor:
@@ -153,10 +164,13 @@ class LayoutDecoder(nn.Module):
         """Of each choice the logits (B, N, options), given the slots and the choices of a slot before it."""
         slots_BND = self._before(choices_BNA, words_BSD, mask_BS)
         found = []
-        for place in range(choices_BNA.shape[-1]):
-            found.append(self.heads[place](nn.functional.silu(self.mixes[place](slots_BND))))
-            slots_BND = slots_BND + self.chosen[place](choices_BNA[..., place])
+        for place, name in enumerate(self.heads):
+            found.append(self._head(name, slots_BND))
+            slots_BND = slots_BND + self.chosen[name](choices_BNA[..., place])
         return found
+
+    def _head(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return self.heads[name](nn.functional.silu(self.mixes[name](x)))
 
     def choose(
         self, words_BSD: torch.Tensor, mask_BS: torch.Tensor, generator: torch.Generator, least: float
@@ -171,11 +185,11 @@ class LayoutDecoder(nn.Module):
         there = torch.ones(batch, dtype=torch.bool, device=words_BSD.device)
         for slot in range(slots):
             x_BD = self._before(choices_BNA[:, : slot + 1], words_BSD, mask_BS)[:, slot]
-            for place in range(len(config.choices)):
-                shares = self.heads[place](nn.functional.silu(self.mixes[place](x_BD))).float().softmax(-1)
+            for place, name in enumerate(self.heads):
+                shares = self._head(name, x_BD).float().softmax(-1)
                 shares = shares * (shares >= least * shares.amax(-1, keepdim=True))
                 drawn = torch.multinomial(shares.cpu(), 1, generator=generator)[:, 0].to(x_BD.device)
-                x_BD = x_BD + self.chosen[place](drawn)
+                x_BD = x_BD + self.chosen[name](drawn)
                 choices_BNA[:, slot, place] = drawn * there
                 if place == 0:
                     there = there & (drawn > 0)
@@ -192,7 +206,7 @@ class LayoutDecoder(nn.Module):
         return self.decoder_norm(self.decoder(x_BND, words_BSD, mask_BS))
 
     def _described(self, choices_BNA: torch.Tensor) -> torch.Tensor:
-        vectors = [embedding(choices_BNA[..., place]) for place, embedding in enumerate(self.chosen)]
+        vectors = [vector(choices_BNA[..., place]) for place, vector in enumerate(self.chosen.values())]
         return torch.stack(vectors).sum(0)
 
     def forward(
