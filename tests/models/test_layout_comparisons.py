@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from scenewright.models.layout import LayoutConfig, starts_of
-from scenewright.models.layout_comparisons import OPTIONS, REFERENCES, compared
-from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
+from scenewright.models.layout_comparisons import COMPARISONS, OPTIONS, compared
+from scenewright.models.layout_decoder import PLACES, LayoutDecoderConfig
 from scenewright.world.boxes import LABELS, layout_of
 from scenewright.world.sampler import SamplerConfig, sample_scene
 
 LAYOUT = LayoutConfig(slots=4, num_frames=2, attributes=LABELS)
 HALF_VIEW = LayoutDecoderConfig(layout=LAYOUT).half_view
-NAMES = [f"{name} of {to}" for to in REFERENCES for name in OPTIONS]
 #: What a relation of the world is, as an option of its subject and, the other way round, of its reference.
 SAID = {
     "left_of": ("across", "left", "right"),
@@ -27,7 +26,9 @@ def options_of(*boxes: tuple[float, ...]) -> list[dict[str, str]]:
     starts = torch.tensor(boxes)[None]
     (found,) = compared(starts, torch.ones(1, len(boxes), dtype=torch.bool), HALF_VIEW).tolist()
     values = [*OPTIONS.values(), *OPTIONS.values()]
-    return [{name: kinds[n] for name, kinds, n in zip(NAMES, values, row, strict=True)} for row in found]
+    return [
+        {name: kinds[n] for name, kinds, n in zip(COMPARISONS, values, row, strict=True)} for row in found
+    ]
 
 
 @pytest.mark.parametrize("kind", SAID)
@@ -80,9 +81,7 @@ def test_no_thing_is_compared_to_nothing():
     assert not found[1, 2:].any()
 
 
-def test_comparisons_are_chosen_before_places_or_not_at_all():
-    with_them = list(LayoutDecoderConfig(layout=LAYOUT).choices)
-    assert with_them[-9:] == [*NAMES, "columns", "rows", "depths"]
-    plain = LayoutDecoderConfig(layout=LAYOUT, comparisons=False)
-    assert list(plain.choices) == [name for name in with_them if name not in NAMES]
-    assert not any("of last" in name for name, _ in LayoutDecoder(plain).named_parameters())
+def test_comparisons_are_chosen_before_places():
+    names = list(LayoutDecoderConfig(layout=LAYOUT).choices)
+    assert names[1 : 1 + len(LABELS)] == list(LABELS)
+    assert names[1 + len(LABELS) :] == [*COMPARISONS, *PLACES]

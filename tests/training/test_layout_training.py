@@ -20,13 +20,16 @@ from scenewright.generation.text_embedding import TextEmbedder
 from scenewright.layout import Layout
 from scenewright.models.flow_transformer import FlowTransformer
 from scenewright.models.layout import LayoutConfig
-from scenewright.models.layout_decoder import LayoutDecoder, LayoutDecoderConfig
+from scenewright.models.layout_comparisons import COMPARISONS
+from scenewright.models.layout_decoder import PLACES, LayoutDecoder, LayoutDecoderConfig
 from scenewright.models.layout_planner import LayoutPlanner, LayoutPlannerConfig
 from scenewright.models.modulation import low_rank_modulations
 from scenewright.training.config import Stage, TrainingRecipe
 from scenewright.training.draws import Draws
 from scenewright.training.objectives import FlowMatching, FlowMatchingConfig, PlanningConfig
+from scenewright.training.objectives.base import Inputs
 from scenewright.training.objectives.given import GivenFramesConfig
+from scenewright.training.objectives.planning import Planning
 from scenewright.training.optimizers import OptimizerConfig
 from scenewright.training.trainer import Trainer
 from scenewright.world.boxes import LABELS
@@ -150,18 +153,57 @@ def test_choices_and_tracks_are_a_layout_and_back(scenes):
 
 
 def test_what_is_chosen_depends_on_nothing_that_comes_later():
+    """What things are: on what is chosen before. Where they are: on all that they are, and where those before
+    are."""
     torch.manual_seed(0)
     network = LayoutDecoder(LayoutDecoderConfig(layout=LAYOUT, width=32, layers=1)).eval()
     words, mask = torch.randn(1, 5, 32), torch.ones(1, 5, dtype=torch.bool)
-    choices = torch.ones(1, 3, len(network.config.choices), dtype=torch.int64)
-    other = choices.clone()
-    other[:, 1, 4:] = 0
-    pairs = zip(network.logits(choices, words, mask), network.logits(other, words, mask), strict=True)
-    for place, (one, two) in enumerate(pairs):
-        torch.testing.assert_close(one[:, 0], two[:, 0])
-        if place <= 4:
-            torch.testing.assert_close(one[:, 1], two[:, 1])
-        assert (one[:, 2] != two[:, 2]).any()
+    names = list(network.config.choices)
+    choices = torch.ones(1, 3, len(names), dtype=torch.int64)
+    plain = network.logits(choices, words, mask)
+
+    def changed(*names_of_second: str) -> list[list[bool]]:
+        other = choices.clone()
+        other[:, 1, [names.index(name) for name in names_of_second]] = 0
+        pairs = zip(plain, network.logits(other, words, mask), strict=True)
+        return [
+            [not torch.allclose(a, b, atol=1e-5) for a, b in zip(one[0], two[0], strict=True)]
+            for one, two in pairs
+        ]
+
+    for name, (first, second, third) in zip(names, changed("size", "across of last"), strict=True):
+        place = name in PLACES
+        assert (first, third) == (place, True)
+        assert second == (place or names.index(name) > names.index("size"))
+    for name, (first, second, third) in zip(names, changed("columns"), strict=True):
+        assert (first, second) == (False, name in ("rows", "depths"))
+        assert third == (name in PLACES)
+
+
+def test_comparisons_weigh_as_much_as_asked(scenes):
+    """The loss against the logits' own cross-entropies, thing by thing; comparisons alone count more."""
+    torch.manual_seed(0)
+    network = LayoutDecoder(LayoutDecoderConfig(layout=LAYOUT, width=32, layers=1)).eval()
+    layouts = Batches(StreamConfig(**WORLD, shards=(scenes,), layouts="instead"), 8)[0].layouts
+    features = torch.stack([LAYOUT.encode(layout) for layout in layouts])
+    words, mask = torch.randn(8, 5, 256), torch.ones(8, 5, dtype=torch.bool)
+    choices, _ = network.read(features)
+    logits = network.logits(choices, network.encode_text(words, mask)[0], mask)
+    plain = compared = 0.0
+    for row, layout in enumerate(layouts):
+        for place, (name, values) in enumerate(zip(network.config.choices, logits, strict=True)):
+            asked = len(layout) + (name == "there" and len(layout) < LAYOUT.slots)
+            for slot in range(asked):
+                error = -values[row, slot].log_softmax(-1)[choices[row, slot, place]].item() / 8
+                plain, compared = plain + error, compared + error * (name in COMPARISONS)
+
+    def choices_loss(weight: float) -> float:
+        inputs = Inputs(features.mT[..., None, None], words, mask, ("",) * 8, Draws(0, 0, 8, range(8)))
+        return Planning(PlanningConfig(comparison_weight=weight)).loss(network, inputs)[1]["choices"]
+
+    assert compared > 0.5
+    assert choices_loss(1.0) == pytest.approx(plain, rel=1e-4)
+    assert choices_loss(3.0) == pytest.approx(plain + 2 * compared, rel=1e-4)
 
 
 def test_a_layout_of_nothing_is_a_layout():

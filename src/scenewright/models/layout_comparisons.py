@@ -16,6 +16,8 @@ OPTIONS = {
 }
 #: What each thing is compared to: the one before it, and, where that is another, the first.
 REFERENCES = ("last", "first")
+#: All comparisons by name, and how many options each has.
+COMPARISONS = {f"{name} of {to}": len(options) for to in REFERENCES for name, options in OPTIONS.items()}
 
 #: From how far on a thing is beside, or nearer or farther, in sums of the half sizes of both: what captions
 #: say is a little more (0.55 and 0.55; near: at most 1.6), what is read less (0.2 and 0.15; 2.1).

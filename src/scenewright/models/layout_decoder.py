@@ -1,10 +1,10 @@
 """Plans the layout of a clip from its text: first what is there, thing by thing, then how it moves.
 
-What a text says of things, how many there are, what they are and where they stand to each other, is a few
-choices each: a decoder makes them one after the other, in the order in which the text names the things. Given
-these, a flow transformer makes the boxes over time. All of it is learned from scenes that need no rendering
-(compare Lian et al. 2023, "LLM-grounded video diffusion models", where a language model plans). It reads the
-word vectors of a frozen text encoder.
+What a text says of things, how many there are, what they are and how they stand to each other, is a few
+choices each: a decoder makes them one after the other, in the order in which the text names the things, and
+after them where each thing is. Given these, a flow transformer makes the boxes over time. All of it is
+learned from scenes that need no rendering (compare Lian et al. 2023, "LLM-grounded video diffusion models",
+where a language model plans). It reads the word vectors of a frozen text encoder.
 
 B = batch, F = features of a layout's slot, N = slots, A = choices of a slot, U = numbers of a track,
 D = width, S = words, E = text width.
@@ -28,10 +28,12 @@ from scenewright.models.blocks.regularisation import BranchDropout
 from scenewright.models.blocks.transformer import TransformerLayer
 from scenewright.models.flow_transformer import Block
 from scenewright.models.layout import LayoutConfig, starts_of
-from scenewright.models.layout_comparisons import OPTIONS, REFERENCES, compared
+from scenewright.models.layout_comparisons import COMPARISONS, compared
 from scenewright.models.text_encoder import TextEncoderConfig, by_length, masked_mean
 
 Edges = tuple[float, ...]
+#: The choices of where a thing is.
+PLACES = ("columns", "rows", "depths")
 #: Rank of the blocks' modulations: the noise level and a pooled text say little.
 _MODULATION_RANK = 16
 
@@ -42,9 +44,8 @@ class LayoutDecoderConfig(Config):
 
     Where a thing begins is chosen, too, as one of some ranges: ``columns`` and ``rows`` are the borders of
     those of the middle and of the lower end of its box, in pictures; ``depths`` in units of the scene.
-    ``comparisons``: before that, how it stands to the thing before it and to the first, left or right, nearer
-    or farther, on top or below, is chosen: what a text says of two things in a word. ``half_view``: half
-    the width of the picture at distance 1, for these.
+    Before that, how things stand to each other is chosen (:mod:`.layout_comparisons`); ``half_view`` is half
+    the width of the picture at distance 1.
     """
 
     family: Literal["layout-decoder"] = "layout-decoder"
@@ -59,19 +60,16 @@ class LayoutDecoderConfig(Config):
     columns: Edges = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     rows: Edges = (0.42, 0.52, 0.55, 0.58, 0.61, 0.66, 0.71)
     depths: Edges = (7.4, 8.2, 8.9, 9.6, 10.2)
-    comparisons: bool = True
     half_view: float = Field(default=0.344, gt=0)
 
     @property
     def choices(self) -> dict[str, int]:
         """How many options each choice of a slot has; the first is whether there is one more thing."""
-        places = {"columns": self.columns, "rows": self.rows, "depths": self.depths}
-        pairs = [(to, name) for to in REFERENCES for name in OPTIONS] if self.comparisons else []
         return {
             "there": 2,
             **{name: len(values) for name, values in self.layout.attributes.items()},
-            **{f"{name} of {to}": len(OPTIONS[name]) for to, name in pairs},
-            **{name: len(edges) + 1 for name, edges in places.items()},
+            **COMPARISONS,
+            **{name: len(getattr(self, name)) + 1 for name in PLACES},
         }
 
 
@@ -101,8 +99,12 @@ class LayoutDecoder(nn.Module):
         self.text = _Stack(TransformerLayer(width, config.heads) for _ in range(config.text_layers))
         self.text_norm = RMSNorm(width, eps=1e-6)
         self.slots = nn.Parameter(torch.randn(config.layout.slots, width) * 0.3)
+        self.placing = nn.Parameter(torch.randn(width) * 0.3)
 
         options = config.choices
+        self._places = {name: place for place, name in enumerate(options)}
+        self._what = tuple(name for name in options if name not in PLACES)
+        self._where = PLACES
         self.chosen = nn.ModuleDict({name: nn.Embedding(count, width) for name, count in options.items()})
         for embedding in self.chosen.parameters():
             nn.init.normal_(embedding, std=0.3)
@@ -132,11 +134,11 @@ class LayoutDecoder(nn.Module):
         tracks_BNU = layout_BNF[..., 1 + layout.labels :]
         starts_BNG = starts_of(tracks_BNU, layout)
         choices = [there, *(part.argmax(-1) for part in labels.split(sizes, -1))]
-        if config.comparisons:
-            choices += compared(starts_BNG, there > 0, config.half_view).unbind(-1)
-        columns, rows, depths = starts_BNG[..., [0, 2]].mean(-1), starts_BNG[..., 3], starts_BNG[..., 4]
-        for values, edges in ((columns, config.columns), (rows, config.rows), (depths, config.depths)):
-            choices.append(torch.bucketize(values.contiguous(), values.new_tensor(edges)))
+        choices += compared(starts_BNG, there > 0, config.half_view).unbind(-1)
+        values = starts_BNG[..., [0, 2]].mean(-1), starts_BNG[..., 3], starts_BNG[..., 4]
+        for name, numbers in zip(PLACES, values, strict=True):
+            edges = numbers.new_tensor(getattr(config, name))
+            choices.append(torch.bucketize(numbers.contiguous(), edges))
         return torch.stack(choices, -1) * there[..., None], tracks_BNU
 
     def write(self, choices_BNA: torch.Tensor, tracks_BNU: torch.Tensor) -> torch.Tensor:
@@ -161,53 +163,67 @@ class LayoutDecoder(nn.Module):
     def logits(
         self, choices_BNA: torch.Tensor, words_BSD: torch.Tensor, mask_BS: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Of each choice the logits (B, N, options), given the slots and the choices of a slot before it."""
-        slots_BND = self._before(choices_BNA, words_BSD, mask_BS)
-        found = []
-        for place, name in enumerate(self.heads):
-            found.append(self._head(name, slots_BND))
-            slots_BND = slots_BND + self.chosen[name](choices_BNA[..., place])
+        """Of each choice the logits (B, N, options): of what a thing is given what those before it are, of
+        where it is given what all are and where those before it are; both given its choices before."""
+        slots, found = choices_BNA.shape[1], []
+        halves = self._known(choices_BNA, slots, words_BSD, mask_BS).split(slots, 1)
+        for x_BND, names in zip(halves, (self._what, self._where), strict=True):
+            for name in names:
+                found.append(self._head(name, x_BND))
+                x_BND = x_BND + self.chosen[name](choices_BNA[..., self._places[name]])
         return found
-
-    def _head(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        return self.heads[name](nn.functional.silu(self.mixes[name](x)))
 
     def choose(
         self, words_BSD: torch.Tensor, mask_BS: torch.Tensor, generator: torch.Generator, least: float
     ) -> torch.Tensor:
-        """Choices int64 (B, N, A), drawn slot by slot until nothing more is there. Options of less than
-        ``least`` times the likeliest one's probability are never drawn (Nguyen et al. 2024, "min-p")."""
-        config = self.config
-        batch, slots = len(words_BSD), config.layout.slots
-        choices_BNA = torch.zeros(
-            batch, slots, len(config.choices), dtype=torch.int64, device=words_BSD.device
-        )
-        there = torch.ones(batch, dtype=torch.bool, device=words_BSD.device)
-        for slot in range(slots):
-            x_BD = self._before(choices_BNA[:, : slot + 1], words_BSD, mask_BS)[:, slot]
-            for place, name in enumerate(self.heads):
+        """Choices int64 (B, N, A): what is there, thing by thing until nothing more is, and then where each
+        is. Options of less than ``least`` times the likeliest one's probability are never drawn (Nguyen et
+        al. 2024, "min-p")."""
+        batch, slots = len(words_BSD), self.config.layout.slots
+        shape = (batch, slots, len(self._places))
+        choices_BNA = torch.zeros(shape, dtype=torch.int64, device=words_BSD.device)
+
+        def draw(slot: int, names: tuple[str, ...], x_BD: torch.Tensor) -> None:
+            for name in names:
                 shares = self._head(name, x_BD).float().softmax(-1)
                 shares = shares * (shares >= least * shares.amax(-1, keepdim=True))
                 drawn = torch.multinomial(shares.cpu(), 1, generator=generator)[:, 0].to(x_BD.device)
+                choices_BNA[:, slot, self._places[name]] = drawn
                 x_BD = x_BD + self.chosen[name](drawn)
-                choices_BNA[:, slot, place] = drawn * there
-                if place == 0:
-                    there = there & (drawn > 0)
+
+        there = torch.ones(batch, dtype=torch.bool, device=words_BSD.device)
+        for slot in range(slots):
+            draw(slot, self._what, self._known(choices_BNA[:, : slot + 1], 0, words_BSD, mask_BS)[:, slot])
+            there = there & (choices_BNA[:, slot, 0] > 0)
+            choices_BNA[:, slot] *= there[:, None]
             if not there.any():
                 break
+        count = int(choices_BNA[..., 0].sum(1).max())
+        used = min(slots, count + 1)
+        for slot in range(count):
+            known = self._known(choices_BNA[:, :used], slot + 1, words_BSD, mask_BS)
+            draw(slot, self._where, known[:, -1])
+            choices_BNA[:, slot] *= (choices_BNA[:, slot, :1] > 0).long()
         return choices_BNA
 
-    def _before(
-        self, choices_BNA: torch.Tensor, words_BSD: torch.Tensor, mask_BS: torch.Tensor
+    def _head(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return self.heads[name](nn.functional.silu(self.mixes[name](x)))
+
+    def _known(
+        self, choices_BNA: torch.Tensor, placed: int, words_BSD: torch.Tensor, mask_BS: torch.Tensor
     ) -> torch.Tensor:
-        """What is known of each slot from the slots before it and the words: (B, N, D)."""
-        previous = self._described(choices_BNA[:, :-1])
-        x_BND = nn.functional.pad(previous, (0, 0, 1, 0)) + self.slots[: choices_BNA.shape[1]]
+        """What is known before a thing's choices, (B, N + placed, D): for each slot from what is in those
+        before it; for the first ``placed`` again, from what is in all and where those before it are."""
+        what_BND = self._described(choices_BNA, self._what)
+        where_BND = self._described(choices_BNA, self._where)
+        slots_ND = self.slots[: choices_BNA.shape[1]]
+        first = nn.functional.pad(what_BND[:, :-1], (0, 0, 1, 0)) + slots_ND
+        second = nn.functional.pad(where_BND[:, :-1], (0, 0, 1, 0)) + slots_ND + what_BND + self.placing
+        x_BND = torch.cat([first, second[:, :placed]], 1)
         return self.decoder_norm(self.decoder(x_BND, words_BSD, mask_BS))
 
-    def _described(self, choices_BNA: torch.Tensor) -> torch.Tensor:
-        vectors = [vector(choices_BNA[..., place]) for place, vector in enumerate(self.chosen.values())]
-        return torch.stack(vectors).sum(0)
+    def _described(self, choices_BNA: torch.Tensor, names: Iterable[str]) -> torch.Tensor:
+        return torch.stack([self.chosen[name](choices_BNA[..., self._places[name]]) for name in names]).sum(0)
 
     def forward(
         self,
@@ -219,7 +235,8 @@ class LayoutDecoder(nn.Module):
         mask_BS: torch.Tensor,
     ) -> torch.Tensor:
         """The predicted tracks (B, N, U)."""
-        x_BND = self.track_in(z_BNU) + self._described(choices_BNA) + self.slots[: z_BNU.shape[1]]
+        chosen_BND = self._described(choices_BNA, self._places)
+        x_BND = self.track_in(z_BNU) + chosen_BND + self.slots[: z_BNU.shape[1]]
         condition_BD = self.timestep(sinusoid(sigma_B * 1000.0, 256).to(x_BND.dtype))
         condition_BD = nn.functional.silu(condition_BD + self.pooled_text(pooled_BD))
         for block in self.blocks:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from scenewright.data.streams import Batch
+from scenewright.models.layout_comparisons import COMPARISONS
 from scenewright.training.draws import Draws
 from scenewright.training.objectives.base import MODEL, Encode, Inputs, Objective
 from scenewright.training.objectives.denoising import shown_captions
@@ -24,11 +25,13 @@ from scenewright.training.objectives.flow_matching import FlowConfig
 
 class PlanningConfig(FlowConfig):
     """Planning of layouts; see :class:`.FlowConfig` for most settings. ``noise_levels``: how many for each
-    sample."""
+    sample. ``comparison_weight``: how much the cross-entropy counts of how things stand to each other, which
+    captions rarely tell and in few words, beside that of the other choices."""
 
     name: Literal["planning"] = "planning"
     shift: float = Field(default=1.5, gt=0)
     noise_levels: int = Field(default=3, ge=1)
+    comparison_weight: float = Field(default=1.0, gt=0)
 
 
 class Planning(Objective):
@@ -51,7 +54,9 @@ class Planning(Objective):
         choices_BNA, tracks_BNU = choices_BNA[:, :used], tracks_BNU[:, :used]
         words, pooled = model.encode_text(inputs.ids, inputs.mask)  # type: ignore[operator]
         logits = model.logits(choices_BNA, words, inputs.mask)  # type: ignore[operator]
-        choice_B = _choice_errors(logits, choices_BNA)
+        names: list[str] = list(model.config.choices)  # type: ignore[union-attr, arg-type]
+        weights = [self.config.comparison_weight if name in COMPARISONS else 1.0 for name in names]
+        choice_B = _choice_errors(logits, choices_BNA, weights)
 
         levels = self.config.noise_levels
         sigma = torch.cat([inputs.draws.stratified(f"sigma {k}") for k in range(levels)])
@@ -74,15 +79,17 @@ class Planning(Objective):
         return loss, {"choices": choice_B.mean().item(), "tracks": track_B.mean().item()}
 
 
-def _choice_errors(logits: list[torch.Tensor], choices_BNA: torch.Tensor) -> torch.Tensor:
-    """Cross-entropies (B,), summed over what was to be chosen: whether there is one more thing, after each
-    thing; the rest, of each thing."""
+def _choice_errors(
+    logits: list[torch.Tensor], choices_BNA: torch.Tensor, weights: list[float]
+) -> torch.Tensor:
+    """Weighted cross-entropies (B,), summed over what was to be chosen: whether there is one more thing,
+    after each thing; the rest, of each thing."""
     there_BN = choices_BNA[..., 0].float()
     asked_BN = F.pad(there_BN[:, :-1], (1, 0), value=1.0)
     total = there_BN.new_zeros(len(there_BN))
-    for place, values in enumerate(logits):
+    for place, (values, weight) in enumerate(zip(logits, weights, strict=True)):
         error = F.cross_entropy(
             values.float().flatten(0, 1), choices_BNA[..., place].flatten(), reduction="none"
         )
-        total = total + (error.view_as(there_BN) * (asked_BN if place == 0 else there_BN)).sum(1)
+        total = total + weight * (error.view_as(there_BN) * (asked_BN if place == 0 else there_BN)).sum(1)
     return total
