@@ -4,6 +4,7 @@ No two of them have a shape or a colour in common, so that every caption, whiche
 of one clip.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ TEXT = TextEncoderConfig(kind="lstm", vocabulary=400, width=32, layers=1)
 #: Sizes that all networks of these tests share.
 SIZES = {"text": TEXT, "num_frames": 4, "height": 32, "width_pixels": 32}
 CLIPS = 4
+#: After which shares of the steps is looked whether enough has been learned.
+LOOKS = (0.3, 0.45, 0.6, 0.8)
 WORLD = StreamConfig(
     sampler=SamplerConfig(
         num_objects=(1, 1),
@@ -49,10 +52,15 @@ def handful(folder: Path, **changes) -> StreamConfig:
 
 
 def learned(
-    folder: Path, data: StreamConfig, steps: int, then: tuple[Stage, ...] = (), **settings
+    folder: Path,
+    data: StreamConfig,
+    steps: int,
+    then: tuple[Stage, ...] = (),
+    enough: Mapping[str, float] | None = None,
+    **settings,
 ) -> dict[str, float]:
     """Trains into ``folder / "run"``, ``then`` in other stages; the share of what the last captions say
-    that is seen in clips made of them."""
+    that is seen in clips made of them. ``enough``: training ends where that much is seen."""
     recipe = TrainingRecipe(
         name="learned",
         stages=(Stage(steps=steps, batch=CLIPS, data=data), *then),
@@ -61,8 +69,19 @@ def learned(
         workers=0,
         **settings,
     )
-    Trainer(recipe, folder / "run").run()
-    captions = Batches(data, CLIPS)[steps - 1].captions
-    clips = load_generator(folder / "run" / "model").generate([Prompt(text=text) for text in captions])
+    trainer = Trainer(recipe, folder / "run")
+    for share in LOOKS if enough else ():
+        trainer.run(until=round(share * steps))
+        found = seen(trainer.export(), data, trainer.step)
+        if all(found[name] >= least for name, least in enough.items()):
+            return found
+    trainer.run()
+    return seen(folder / "run" / "model", data, steps)
+
+
+def seen(model: Path, data: StreamConfig, step: int) -> dict[str, float]:
+    """The share of what the captions of a step say that is seen in clips made of them."""
+    captions = Batches(data, CLIPS)[step - 1].captions
+    clips = load_generator(model).generate([Prompt(text=text) for text in captions])
     found = read_and_score(list(captions), [clip.frames for clip in clips])
     return {name: float(np.mean([v for facts in found for v in facts[name]])) for name in ("colour", "shape")}
