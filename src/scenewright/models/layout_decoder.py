@@ -104,7 +104,6 @@ class LayoutDecoder(nn.Module):
         options = config.choices
         self._places = {name: place for place, name in enumerate(options)}
         self._what = tuple(name for name in options if name not in PLACES)
-        self._where = PLACES
         self.chosen = nn.ModuleDict({name: nn.Embedding(count, width) for name, count in options.items()})
         for embedding in self.chosen.parameters():
             nn.init.normal_(embedding, std=0.3)
@@ -167,7 +166,7 @@ class LayoutDecoder(nn.Module):
         where it is given what all are and where those before it are; both given its choices before."""
         slots, found = choices_BNA.shape[1], []
         halves = self._known(choices_BNA, slots, words_BSD, mask_BS).split(slots, 1)
-        for x_BND, names in zip(halves, (self._what, self._where), strict=True):
+        for x_BND, names in zip(halves, (self._what, PLACES), strict=True):
             for name in names:
                 found.append(self._head(name, x_BND))
                 x_BND = x_BND + self.chosen[name](choices_BNA[..., self._places[name]])
@@ -202,7 +201,7 @@ class LayoutDecoder(nn.Module):
         used = min(slots, count + 1)
         for slot in range(count):
             known = self._known(choices_BNA[:, :used], slot + 1, words_BSD, mask_BS)
-            draw(slot, self._where, known[:, -1])
+            draw(slot, PLACES, known[:, -1])
             choices_BNA[:, slot] *= (choices_BNA[:, slot, :1] > 0).long()
         return choices_BNA
 
@@ -215,7 +214,7 @@ class LayoutDecoder(nn.Module):
         """What is known before a thing's choices, (B, N + placed, D): for each slot from what is in those
         before it; for the first ``placed`` again, from what is in all and where those before it are."""
         what_BND = self._described(choices_BNA, self._what)
-        where_BND = self._described(choices_BNA, self._where)
+        where_BND = self._described(choices_BNA, PLACES)
         slots_ND = self.slots[: choices_BNA.shape[1]]
         first = nn.functional.pad(what_BND[:, :-1], (0, 0, 1, 0)) + slots_ND
         second = nn.functional.pad(where_BND[:, :-1], (0, 0, 1, 0)) + slots_ND + what_BND + self.placing
