@@ -112,7 +112,7 @@ def test_distances_grow_with_faults_seen_by_the_network_of_the_package(renders, 
     network = WorldFeatures()
     whole, reference = clean
     values = [whole]
-    for strength in (0.3, 0.6, 1.0):
+    for strength in (0.25, 0.5, 0.75, 1.0):
         keys = [zlib.crc32(f"{fault}{i}".encode()) for i in range(len(renders[0]))]
         faulty = [
             FAULTS[fault](clip, strength, np.random.default_rng(key))

@@ -44,17 +44,15 @@ def compared(starts_BNG: torch.Tensor, there_BN: torch.Tensor, half_view: float)
 
 def _options(one: torch.Tensor, other: torch.Tensor, half_view: float) -> torch.Tensor:
     (width, height), (other_width, other_height) = _sizes(one), _sizes(other)
-    across = (one[..., 0] + one[..., 2] - other[..., 0] - other[..., 2]) / 2
+    depth, other_depth = one[..., 4], other[..., 4]
+    middle, other_middle = ((x[..., 0] + x[..., 2]) / 2 for x in (one, other))
+    across, along = middle - other_middle, depth - other_depth
     beside = _ACROSS * (width + other_width) / 2
     x = 2 + (across > beside).long() - (across < -beside).long()
-    reach = (width * one[..., 4] + other_width * other[..., 4]) * half_view
-    along = one[..., 4] - other[..., 4]
+    reach = (width * depth + other_width * other_depth) * half_view
     z = 2 + (along > _ALONG * reach).long() - (along < -_ALONG * reach).long()
-    middles = (
-        (one[..., 0] + one[..., 2] - 1) * one[..., 4],
-        (other[..., 0] + other[..., 2] - 1) * other[..., 4],
-    )
-    near = torch.hypot((middles[0] - middles[1]) * half_view, along) < _NEAR * reach
+    aside = ((2 * middle - 1) * depth - (2 * other_middle - 1) * other_depth) * half_view
+    near = torch.hypot(aside, along) < _NEAR * reach
     over = (across.abs() < _MIDDLE * torch.maximum(width, other_width)) & (along.abs() < _DEEP * reach)
     heights = (height + other_height).clamp(min=1e-6)
     top, below = (
