@@ -328,6 +328,12 @@ def test_layouts_are_shown_where_the_caption_is_and_no_frame_is_given(tiny_pipel
     free = ~without & ~inputs.known.any(1)
     assert 0.4 < inputs.led[free].float().mean() < 0.95
 
+    config = FlowMatchingConfig(caption_dropout=0.6, layout_dropout=0.0, layout_alone=0.5)
+    inputs = FlowMatching(config).prepare(batch, encode, draws)
+    without = torch.tensor([not text for text in inputs.captions])
+    assert inputs.led[~without].all()
+    assert 0.2 < inputs.led[without].float().mean() < 0.8
+
 
 @pytest.mark.parametrize(
     ("network", "layouts", "message"),

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from scenewright.evaluation.reading import ReadObject
-from scenewright.world.relations import Margins
+from scenewright.world.relations import STANDS_ON, Margins
 from scenewright.world.scene import Camera, RelationKind
 
 #: A relation holds if it holds in this share of the frames in which its objects are seen together.
@@ -69,8 +69,9 @@ def _per_frame(kind: RelationKind, a: ReadObject, b: ReadObject, c: ReadObject |
 def _stands_on(a: ReadObject, b: ReadObject, across: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Feet near the other's top, centre above it, and no farther back than the other reaches."""
     gap = (b.boxes[:, 1] - a.boxes[:, 3]) / np.maximum(_height(a) + _height(b), 1e-6)
-    over = np.abs(across) < 0.6 * np.maximum(_width(a), _width(b))
-    return over & (gap > -0.3) & (gap < 0.12) & (np.abs(a.depth - b.depth) < 0.75 * reach)
+    over = np.abs(across) < STANDS_ON.aside * np.maximum(_width(a), _width(b))
+    touching = (gap > STANDS_ON.least) & (gap < STANDS_ON.most)
+    return over & touching & (np.abs(a.depth - b.depth) < STANDS_ON.depth * reach)
 
 
 def _width(item: ReadObject) -> np.ndarray:

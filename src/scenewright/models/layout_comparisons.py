@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from scenewright.world.relations import STANDS_ON
+
 #: What is compared, and the options; the first is of a thing with nothing to compare it to.
 OPTIONS = {
     "across": ("none", "left", "level", "right"),
@@ -22,9 +24,6 @@ COMPARISONS = {f"{name} of {to}": len(options) for to in REFERENCES for name, op
 #: From how far on a thing is beside, or nearer or farther, in sums of the half sizes of both: what captions
 #: say is a little more (0.55 and 0.55; near: at most 1.6), what is read less (0.2 and 0.15; 2.1).
 _ACROSS, _ALONG, _NEAR = 0.45, 0.45, 1.8
-#: What stands on a thing: how far its foot may be from the other's top, in sums of both heights, how far from
-#: its middle, in widths of the wider, and how much nearer or farther, in sums of half sizes.
-_FOOT, _MIDDLE, _DEEP = (-0.3, 0.12), 0.6, 0.75
 
 
 def compared(starts_BNG: torch.Tensor, there_BN: torch.Tensor, half_view: float) -> torch.Tensor:
@@ -53,10 +52,11 @@ def _options(one: torch.Tensor, other: torch.Tensor, half_view: float) -> torch.
     z = 2 + (along > _ALONG * reach).long() - (along < -_ALONG * reach).long()
     aside = ((2 * middle - 1) * depth - (2 * other_middle - 1) * other_depth) * half_view
     near = torch.hypot(aside, along) < _NEAR * reach
-    over = (across.abs() < _MIDDLE * torch.maximum(width, other_width)) & (along.abs() < _DEEP * reach)
+    over = across.abs() < STANDS_ON.aside * torch.maximum(width, other_width)
+    over &= along.abs() < STANDS_ON.depth * reach
     heights = (height + other_height).clamp(min=1e-6)
     top, below = (
-        over & (gap > _FOOT[0]) & (gap < _FOOT[1])
+        over & (gap > STANDS_ON.least) & (gap < STANDS_ON.most)
         for gap in ((other[..., 1] - one[..., 3]) / heights, (one[..., 1] - other[..., 3]) / heights)
     )
     touch = torch.where(top, 3, torch.where(below, 4, torch.where(near, 2, 1)))

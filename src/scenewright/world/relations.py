@@ -35,6 +35,22 @@ class Margins:
 #: What is enough to say that a relation holds, and what layout aims at so that it holds clearly.
 HOLDS = Margins(beside=0.55, depth=0.55, near=1.6, between=0.22, aside=0.75)
 CLEAR = Margins(beside=0.85, depth=0.8, near=1.42, between=0.3, aside=0.5)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where boxes in a picture are, of a thing that stands on another. ``least`` and ``most``: how far its
+    foot is above the other's top, in sums of both heights. ``aside``: how far its middle is from the other's,
+    in widths of the wider. ``depth``: how much nearer or farther it is, in sums of the two radii."""
+
+    least: float
+    most: float
+    aside: float
+    depth: float
+
+
+#: What is enough to see that a thing stands on another.
+STANDS_ON = Standing(least=-0.3, most=0.12, aside=0.6, depth=0.75)
 _LATERAL = 3.0
 _CONTACT = 0.03
 

@@ -49,12 +49,14 @@ class FlowConfig(CaptionsConfig):
 
 class ClipFlowConfig(FlowConfig, DenoisingConfig):
     """``given``: which frames the network is given, for networks with ``given_frames``.
-    ``layout_dropout``: how often a clip is shown without its layout, for networks that take layouts; one that
-    comes without its caption or with given frames always is, as when it is made.
+    ``layout_dropout``: how often a clip is shown without its layout, for networks that take layouts; one with
+    given frames always is, as when it is made, and so is one without its caption, which guidance needs, but
+    for a share ``layout_alone`` of these, from which the network learns to read layouts by themselves.
     """
 
     given: GivenFramesConfig | None = None
     layout_dropout: float = Field(default=0.1, ge=0, le=1)
+    layout_alone: float = Field(default=0.0, ge=0, le=1)
 
 
 class FlowMatchingConfig(ClipFlowConfig):
@@ -78,7 +80,7 @@ class FlowMatching(Denoising):
             known = self.flow.given.draw(draws, batch.frames.shape[1])
         if batch.layouts is not None:
             led = draws.uniform("layout dropout") >= self.flow.layout_dropout
-            led &= torch.tensor(kept)
+            led &= torch.tensor(kept) | (draws.uniform("layout alone") < self.flow.layout_alone)
             led &= True if known is None else ~known.any(1)
         return replace(inputs, known=known, led=led)
 
