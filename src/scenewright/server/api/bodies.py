@@ -1,10 +1,11 @@
-"""Bodies as OpenAPI describes them, where the same operation takes a form and JSON."""
+"""Bodies that several operations share: of requests that may be a form or JSON, and of pages of lists."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 _KEY = {
     "name": "Idempotency-Key",
@@ -21,6 +22,21 @@ videos_example = {
     "size": "128x128",
     "seed": 7,
 }
+
+
+class Page(BaseModel):
+    """One page of a list."""
+
+    object: Literal["list"] = "list"
+    data: Sequence[Any]
+    first_id: str | None = None
+    last_id: str | None = Field(default=None, description="What to give as `after` for the next page.")
+    has_more: bool
+
+    @classmethod
+    def of(cls, data: Sequence[Any], has_more: bool) -> Self:
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return cls(data=data, first_id=first, last_id=last, has_more=has_more)
 
 
 def body_schema(

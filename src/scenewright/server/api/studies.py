@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from scenewright.evaluation.people.study import Question, StudySettings
 from scenewright.server.accounts import LOCAL, Principal, changes
+from scenewright.server.api.bodies import Page
 from scenewright.server.api.videos import Reader, Writer
 from scenewright.server.errors import ApiError, described, not_found
 from scenewright.server.paging import Order
@@ -51,14 +52,8 @@ class StudyObject(BaseModel):
     manage: bool
 
 
-class StudyList(BaseModel):
-    """A page. ``last_id`` is what to give as ``after`` for the next one."""
-
-    object: Literal["list"] = "list"
+class StudyList(Page):
     data: list[StudyObject]
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool
 
 
 class DeletedStudy(BaseModel):
@@ -103,13 +98,7 @@ def list_studies(
         if id is not None:
             visible_study(services, principal, id, name)
     page = services.studies.list(principal.owner_id, after=after, before=before, limit=limit, order=order)
-    data = _objects(services, principal, page.studies, rater)
-    return StudyList(
-        data=data,
-        first_id=data[0].id if data else None,
-        last_id=data[-1].id if data else None,
-        has_more=page.has_more,
-    )
+    return StudyList.of(_objects(services, principal, page.studies, rater), page.has_more)
 
 
 @router.get(

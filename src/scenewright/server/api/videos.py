@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from scenewright.server.accounts import Principal, changes, sees
-from scenewright.server.api.bodies import body_schema, videos_example
+from scenewright.server.api.bodies import Page, body_schema, videos_example
 from scenewright.server.errors import described, not_found
 from scenewright.server.requests import Body, CreateVideo, Flag, Tags, Title
 from scenewright.server.security import requires
@@ -34,14 +34,8 @@ _STATUSES: dict[str, tuple[str, ...]] = {
 _FINAL = ("completed", "failed", "cancelled")
 
 
-class VideoList(BaseModel):
-    """A page. ``last_id`` is what to give as ``after`` for the next one."""
-
-    object: Literal["list"] = "list"
+class VideoList(Page):
     data: list[Video]
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool
 
 
 class DeletedVideo(BaseModel):
@@ -112,14 +106,7 @@ def list_videos(
     places = services.places() if waiting else {}
     base = base_url(request)
     videos = [services.present(job, base, places.get(job.id)) for job in page.jobs]
-    return answer(
-        VideoList(
-            data=videos,
-            first_id=videos[0].id if videos else None,
-            last_id=videos[-1].id if videos else None,
-            has_more=page.has_more,
-        )
-    )
+    return answer(VideoList.of(videos, page.has_more))
 
 
 @router.get(
